@@ -1,0 +1,1 @@
+"""Where images come from: MNIST, and the scenes composed from its digits."""

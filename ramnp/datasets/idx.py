@@ -1,0 +1,69 @@
+"""IDX, the file format of MNIST: a short header, then the bytes of one array."""
+
+import gzip
+import hashlib
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ramnp.errors import DataError
+
+_MAX_INFLATED = 512 << 20
+_DEFLATE_RATIO = 1032  # one byte of a deflate stream never gives more
+
+
+def read_idx(path: Path, ndim: int) -> tuple[np.ndarray, str]:
+    """Returns the uint8 array in an IDX file, plain or `.gz`, and its SHA-256.
+
+        0, 0, 8, ndim | ndim sizes, 4 bytes each, big-endian | the array, row by row
+
+    The SHA-256 is that of the plain file. Raises DataError unless the file is whole and
+    nothing follows; no memory is taken for bytes that the file can't hold.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is not a file: remove it, or name another folder")
+    compressed = path.suffix == ".gz"
+    limit = content_limit(path.stat().st_size, compressed)
+    try:
+        with gzip.open(path) if compressed else open(path, "rb") as file:
+            header = file.read(4 + 4 * ndim)
+            if header[:4] != bytes([0, 0, 8, ndim]) or len(header) < 4 + 4 * ndim:
+                raise DataError(
+                    f"{path} is not an IDX file of bytes in {ndim} dimensions: "
+                    "replace it"
+                )
+            shape = tuple(np.frombuffer(header, ">u4", ndim, offset=4).tolist())
+            size = math.prod(shape)
+            if len(header) + size > limit:
+                raise DataError(
+                    f"{path} is cut short or too large to be inflated: its header "
+                    f"promises {size} bytes; give it whole, and without .gz if it is "
+                    f"larger than {_MAX_INFLATED >> 20} MiB"
+                )
+            body = file.read(size + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is not a whole gzip file: replace it") from error
+    if len(body) != size:
+        found = "more" if len(body) > size else len(body)
+        raise DataError(
+            f"{path} is damaged: its header promises {size} bytes, but {found} follow; "
+            "replace it"
+        )
+    sha256 = hashlib.sha256(header)
+    sha256.update(body)
+    return np.frombuffer(body, np.uint8).reshape(shape), sha256.hexdigest()
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    """The IDX file of a uint8 array; `read_idx` is the inverse."""
+    sizes = np.array(array.shape, ">u4").tobytes()
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+def content_limit(stored_bytes: int, compressed: bool) -> int:
+    """The most bytes that may be read out of a file or archive of `stored_bytes`."""
+    if compressed:
+        return min(_MAX_INFLATED, _DEFLATE_RATIO * stored_bytes)
+    return stored_bytes

@@ -1,0 +1,65 @@
+"""Scenes composed from digits: centered, translated, cluttered (section 4.1).
+
+As in the authors' generator, digit and clutter are added and the sum is clipped at
+white, so their order does not matter; every position is inclusive.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+FROZEN_SEEDS = {"valid": 1406, "test": 6247}
+FROZEN_CHUNK = 500
+
+
+def compose(split, index, rng, config, max_shift=0):
+    """Return float32 scenes (B, height, width) in 0..1 around the digits `index`.
+
+    Draws a place for each digit and, for each piece of clutter, another digit of the
+    same split, a crop of it, and a place. With max_shift, a scene without a canvas of
+    its own is moved by up to so many pixels each way.
+    """
+    B = len(index)
+    digits = split.images[index]
+    height, width = digits.shape[1:]
+    if config.canvas_size:
+        shape = (config.canvas_size, config.canvas_size)
+    else:
+        shape = (height + 2 * max_shift, width + 2 * max_shift)
+    scenes = np.zeros((B, *shape), np.float32)
+    _add(scenes, digits, rng)
+    for _ in range(config.num_clutter):
+        other = rng.integers(len(split.images) - 1, size=B)
+        other += other >= index
+        _add(scenes, _crops(split.images, other, config.clutter_size, rng), rng)
+    if not config.canvas_size and max_shift:
+        scenes = scenes[:, max_shift:-max_shift, max_shift:-max_shift]
+    scenes = np.minimum(scenes, 255)
+    scenes *= np.float32(1 / 255)
+    return scenes
+
+
+def frozen(split, name, config):
+    """Yield the fixed scenes and labels of the validation or test split, in chunks.
+
+    They depend on the split's own seed and on the scene's settings alone.
+    """
+    for start in range(0, len(split.labels), FROZEN_CHUNK):
+        index = np.arange(start, min(start + FROZEN_CHUNK, len(split.labels)))
+        rng = np.random.default_rng([FROZEN_SEEDS[name], start])
+        yield compose(split, index, rng, config), split.labels[index].astype(np.intp)
+
+
+def _add(scenes, patches, rng):
+    """Add patch b to scene b at a uniformly random place inside it."""
+    windows = sliding_window_view(scenes, patches.shape[1:], (1, 2), writeable=True)
+    B, rows, columns = windows.shape[:3]
+    where = np.arange(B), rng.integers(rows, size=B), rng.integers(columns, size=B)
+    windows[where] += patches
+
+
+def _crops(images, index, size, rng):
+    """Cut a uniformly random square of `size` pixels from each image `index`."""
+    windows = sliding_window_view(images, (size, size), (1, 2))
+    _, rows, columns = windows.shape[:3]
+    B = len(index)
+    return windows[index, rng.integers(rows, size=B), rng.integers(columns, size=B)]

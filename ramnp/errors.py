@@ -1,0 +1,21 @@
+"""The errors that a user can cause and act on, and the exit code of each."""
+
+
+class UserError(Exception):
+    """Something the user gave can't be used; the message is one line that says what to do."""
+
+    exit_code = 2
+
+
+class DataError(UserError):
+    """A data file is missing, damaged or of the wrong shape."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint is missing, damaged, foreign, or belongs to another configuration."""
+
+
+class DivergenceError(UserError):
+    """The loss or a weight is no longer finite."""
+
+    exit_code = 3

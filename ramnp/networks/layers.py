@@ -1,0 +1,65 @@
+"""Affine map, rectifier and softmax cross-entropy, each beside its derivative.
+
+B is the number of rows: images, or images times steps. Every function keeps
+the dtype that it is given, complex128 included: where a value decides a branch,
+the real part decides it, so a complex step passes through unharmed.
+"""
+
+import math
+
+import numpy as np
+
+
+def init_weights(rng, fan_in, shape, dtype, gain=math.sqrt(2)):
+    """Draw W ~ N(0, gain² / fan_in); √2 keeps the scale of rectified units."""
+    return (rng.standard_normal(shape) * (gain / math.sqrt(fan_in))).astype(dtype)
+
+
+def affine_forward(x, W, b):
+    """y = x W + b, for x (B, in), W (in, out), b (out,)."""
+    y = x @ W
+    y += b
+    return y
+
+
+def affine_backward(dy, x, W):
+    """Return dx (B, in), dW (in, out), db (out,) for dy (B, out)."""
+    return dy @ W.T, *affine_weights_backward(dy, x)
+
+
+def affine_weights_backward(dy, x):
+    """Return dW and db alone, where nothing below x learns."""
+    return x.T @ dy, dy.sum(axis=0)
+
+
+def relu_forward(x):
+    """y = max(x, 0), elementwise, written over x."""
+    # NumPy orders complex numbers by their real part first.
+    return np.maximum(x, 0, out=x)
+
+
+def relu_backward(dy, y):
+    """Return dx: dy where the output y was positive, else 0."""
+    return dy * (y > 0)
+
+
+def log_softmax(logits):
+    """log p_c = z_c - log Σ_j exp z_j, for z (..., classes)."""
+    shifted = logits - logits.real.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def cross_entropy_forward(logits, labels):
+    """Return -log p(label), shape (...), and log_p, for logits (..., classes)."""
+    log_p = log_softmax(logits)
+    return -np.take_along_axis(log_p, labels[..., None], axis=-1)[..., 0], log_p
+
+
+def cross_entropy_backward(dloss, log_p, labels):
+    """Return dlogits (..., classes) = dloss (p - onehot(label)) for dloss (...)."""
+    dlogits = np.exp(log_p)
+    index = labels[..., None]
+    p_label = np.take_along_axis(dlogits, index, axis=-1)
+    np.put_along_axis(dlogits, index, p_label - 1, axis=-1)
+    dlogits *= dloss[..., None]
+    return dlogits

@@ -1,0 +1,46 @@
+"""What several test files share: small digits, small settings, relative errors."""
+
+import numpy as np
+
+from ramnp.config import Config
+from ramnp.datasets.mnist import Split
+
+
+def small_config(**changes):
+    """Settings of an agent whose dimensions all differ."""
+    settings = dict(
+        patch_size=3,
+        num_scales=2,
+        num_glimpses=4,
+        num_classes=5,
+        hg_size=6,
+        hl_size=7,
+        g_size=8,
+        h_size=9,
+        location_std=0.2,
+    )
+    return Config(**(settings | changes))
+
+
+def small_split(seed, count, height=28, width=28):
+    """Draw a split of blurred strokes that are no digits but can be told apart.
+
+    Class c is a bar at an angle of 18 c degrees, with noise.
+    """
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(10, size=count).astype(np.uint8)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    angle = labels[:, None, None] * (np.pi / 10)
+    across = x * np.sin(angle) - y * np.cos(angle)
+    ink = np.exp(-((across / 0.2) ** 2)) * (x * x + y * y < 0.7)
+    noise = rng.uniform(0.7, 1.0, size=ink.shape)
+    return Split((255 * ink * noise).astype(np.uint8), labels)
+
+
+def relative_error(actual, expected):
+    """Return max |actual - expected| / max |expected|, 0 for two zeros."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    scale = np.abs(expected).max(initial=0)
+    difference = np.abs(actual - expected).max(initial=0)
+    return difference / scale if scale else difference
