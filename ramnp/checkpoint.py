@@ -81,13 +81,9 @@ def _encode(arrays, meta) -> bytes:
         name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         for name, array in arrays.items()
     }
-    document = {
-        "version": FORMAT_VERSION,
-        "arrays": {name: [a.dtype.str, list(a.shape)] for name, a in arrays.items()},
-        "meta": meta,
-    }
-    text = json.dumps(document, allow_nan=False).encode("ascii")
-    members = [(_DOCUMENT, np.frombuffer(text, np.uint8)), *arrays.items()]
+    entries = {name: [a.dtype.str, list(a.shape)] for name, a in arrays.items()}
+    document = np.frombuffer(_document(entries, meta), np.uint8)
+    members = [(_DOCUMENT, document), *arrays.items()]
     heads, tail = _frame(members)
     bodies = [array.tobytes() for _, array in members]
     data = b"".join(b for pair in zip(heads, bodies) for b in pair) + tail
@@ -137,24 +133,29 @@ def _read_member(file, name, array) -> bytes:
     return head
 
 
+def _document(entries, meta) -> bytes:
+    document = {"version": FORMAT_VERSION, "arrays": entries, "meta": meta}
+    return json.dumps(document, allow_nan=False).encode("ascii")
+
+
 def _parse(text: bytes):
     """Returns {name: [dtype, shape], ...}, not checked yet, and meta."""
     try:
         document = json.loads(text.decode("ascii"))
-        # Other than `save` would write it: a NaN, 1e999, a key that occurs twice.
-        altered = json.dumps(document, allow_nan=False).encode("ascii") != text
-        if altered or _depth(document) > _MAX_DEPTH:
-            raise ValueError
+        shallow = _depth(document) <= _MAX_DEPTH
     except (ValueError, RecursionError) as error:
         raise ValueError("its JSON is malformed") from error
     match document:
         case {"version": int(version)} if version > FORMAT_VERSION:
             raise ValueError("its format is newer than this ramnp reads: update ramnp")
-        case {"version": 1, "arrays": dict(entries), "meta": dict(meta), **rest} if (
-            len(entries) <= _MAX_ARRAYS and not rest
+        case {"arrays": dict(entries), "meta": dict(meta)} if (
+            shallow
+            and len(entries) <= _MAX_ARRAYS
+            # Other bytes: another version, more keys, one of them twice, 1e999, NaN.
+            and _document(entries, meta) == text
         ):
             return entries, meta
-    raise ValueError("its JSON does not describe a checkpoint")
+    raise ValueError("its JSON is not such as a checkpoint has")
 
 
 def _depth(value) -> int:

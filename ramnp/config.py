@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from ramnp.errors import UserError
 
+LARGEST_CELL = 256
+
 
 def _setting(default, help, low=None, high=None, above=None, choices=None):
     """Describe a field: inclusive bounds low and high, exclusive bound above."""
-    metadata = dict(help=help, low=low, high=high, above=above, choices=choices)
-    return field(default=default, metadata=metadata)
+    bounds = {"low": low, "high": high, "above": above, "choices": choices}
+    return field(default=default, metadata=bounds | {"help": help})
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,14 @@ class Config:
             raise UserError(
                 "--baseline leave-one-out compares rollouts of an image: "
                 "set --num-rollouts to 2 or more"
+            )
+        # Each image is framed by cells of the widest patch: the bound is for memory.
+        widest_cell = self.scale_factor ** (self.num_scales - 1)
+        if widest_cell > LARGEST_CELL:
+            raise UserError(
+                f"--num-scales {self.num_scales} with --scale-factor "
+                f"{self.scale_factor} makes cells {widest_cell} pixels wide, more "
+                f"than {LARGEST_CELL}: lower one of them"
             )
 
 

@@ -142,12 +142,12 @@ def backward(dlogits, dmu, dbaseline, trajectory, config):
         dbaseline.ravel(), caches["baseline"]
     )
     if config.baseline_into_core:
-        dh[:-1] += dh_b.reshape(T - 1, N, -1)
+        dh[:-1] += dh_b.reshape(dh[:-1].shape)
     dh_l, grads["location"] = location_network.backward(
         dmu.reshape(-1, 2), _join(caches["location"])
     )
     if config.policy_into_core:
-        dh[:-1] += dh_l.reshape(T - 1, N, -1)
+        dh[:-1] += dh_l.reshape(dh[:-1].shape)
     _, dg, grads["core"] = core_network.backward_through_time(dh, caches["core"])
     _, grads["glimpse"] = glimpse_network.backward(
         dg, _join(caches["glimpse"]), with_inputs=False

@@ -18,8 +18,8 @@ def init_state(optimizer, vector):
     return {name: np.zeros_like(vector) for name in names[optimizer]}
 
 
-def sgd_step(vector, gradient, state, learning_rate, momentum):
-    """v <- momentum · v + gradient;  w <- w - learning_rate · v."""
+def sgd_step(vector, gradient, state, learning_rate, momentum, step):
+    """v <- momentum · v + gradient;  w <- w - learning_rate · v; step is not used."""
     v = state["velocity"]
     v *= momentum
     v += gradient
@@ -44,6 +44,9 @@ def adam_step(vector, gradient, state, learning_rate, momentum, step):
     np.divide(m, denominator, out=denominator)
     denominator *= learning_rate * correction / (1 - momentum**step)
     vector -= denominator
+
+
+STEPS = {"sgd": sgd_step, "adam": adam_step}
 
 
 def learning_rate_at(progress, schedule, initial, final_rate):

@@ -40,3 +40,12 @@ def views(vector, tree_shapes):
             tree[network][name] = vector[start:end].reshape(shape)
             start = end
     return tree
+
+
+def size(tree_shapes):
+    """Return the number of parameters of a tree with these shapes."""
+    return sum(
+        int(np.prod(shape))
+        for named_shapes in tree_shapes.values()
+        for shape in named_shapes.values()
+    )

@@ -1,5 +1,7 @@
 """What several test files share: small digits, small settings, relative errors."""
 
+import sys
+
 import numpy as np
 
 from ramnp.config import Config
@@ -8,17 +10,17 @@ from ramnp.datasets.mnist import Split
 
 def small_config(**changes):
     """Settings of an agent whose dimensions all differ."""
-    settings = dict(
-        patch_size=3,
-        num_scales=2,
-        num_glimpses=4,
-        num_classes=5,
-        hg_size=6,
-        hl_size=7,
-        g_size=8,
-        h_size=9,
-        location_std=0.2,
-    )
+    settings = {
+        "patch_size": 3,
+        "num_scales": 2,
+        "num_glimpses": 4,
+        "num_classes": 5,
+        "hg_size": 6,
+        "hl_size": 7,
+        "g_size": 8,
+        "h_size": 9,
+        "location_std": 0.2,
+    }
     return Config(**(settings | changes))
 
 
@@ -44,3 +46,37 @@ def relative_error(actual, expected):
     scale = np.abs(expected).max(initial=0)
     difference = np.abs(actual - expected).max(initial=0)
     return difference / scale if scale else difference
+
+
+def order_one(rng, arrays):
+    """Draw arrays of order 1 in the shapes of {name: array}, in float64."""
+    return {name: rng.standard_normal(array.shape) for name, array in arrays.items()}
+
+
+def order_one_tree(rng, tree):
+    """Draw parameters of order 1 in the shapes of {network: {name: array}}."""
+    return {network: order_one(rng, arrays) for network, arrays in tree.items()}
+
+
+def layout(arrays):
+    """Return {name: (shape, dtype)}, what gradients and parameters have in common."""
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
+def count_bytecodes(function):
+    """Count what Python itself executes in a call; a loop over a batch shows here."""
+    count = 0
+
+    def trace(frame, event, arg):
+        nonlocal count
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        count += event == "opcode"
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(previous)
+    return count

@@ -72,10 +72,13 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch, size):
     """With no room left, in the buffer's flush or in the write, the old file stays."""
+
+    def open_full(*_):
+        return open("/dev/full", "wb")
+
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    full = lambda *_: open("/dev/full", "wb")  # noqa: E731
-    monkeypatch.setattr(files, "open", full, raising=False)
+    monkeypatch.setattr(files, "open", open_full, raising=False)
     with pytest.raises(UserError, match="No space left on device; make room"):
         write_atomically(path, bytes(size))
     assert path.read_bytes() == b"old"

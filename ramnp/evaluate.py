@@ -1,0 +1,54 @@
+"""Test a trained agent: python -m ramnp.evaluate RUN."""
+
+import json
+
+from ramnp import command
+from ramnp.errors import UserError
+
+
+def parse(arguments):
+    """Return the options of the command."""
+    parser = command.Parser(
+        prog="python -m ramnp.evaluate",
+        description="Print the test error of a trained agent.",
+    )
+    parser.add_argument("run", metavar="RUN", help="run folder, or an agent's file")
+    parser.add_argument(
+        "--rollouts",
+        type=int,
+        metavar="M",
+        help="rollouts averaged in the second figure (default: as in training)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, as result.json"
+    )
+    command.add_data_and_threads(parser)
+    options = parser.parse_args(arguments)
+    if options.rollouts is not None and not 1 <= options.rollouts <= 1000:
+        raise UserError(f"--rollouts {options.rollouts}: must be between 1 and 1000")
+    return options
+
+
+def main(arguments):
+    """Run the command; return its exit code."""
+    options = parse(arguments)
+    from ramnp import agent, evaluation
+    from ramnp.datasets import mnist, scenes
+
+    trained, training = agent.load_with_training(options.run)
+    digits = mnist.load(options.data, num_classes=trained.config.num_classes)
+    scenes.check_sizes(digits.test, trained.config)
+    with command.thread_pool(options.threads) as pool:
+        result = evaluation.test_result(
+            trained,
+            training,
+            digits,
+            pool,
+            options.rollouts or trained.config.rollouts,
+        )
+    print(json.dumps(result) if options.json else evaluation.summary(result))
+    return 0
+
+
+if __name__ == "__main__":
+    command.run(main)

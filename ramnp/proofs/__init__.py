@@ -1,0 +1,1 @@
+"""Why every gradient can be trusted: three oracles, quadrature and planted bugs."""

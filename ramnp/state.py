@@ -1,0 +1,145 @@
+"""All that changes during a run, and its way into a checkpoint and back."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ramnp import checkpoint, model, optimizers, parameters, runtime
+from ramnp.config import option_name
+from ramnp.errors import CheckpointError
+
+STREAMS = ("initialisation", "shuffling", "scenes", "policy")
+SUMS = ("cross_entropy", "baseline_loss", "wrong", "rows", "images", "seconds")
+
+
+@dataclass
+class State:
+    """Everything that a run needs to go on to the same bits."""
+
+    vector: np.ndarray  # all parameters
+    optimizer: dict  # {name: array}
+    average: np.ndarray  # running average of the parameters; empty if not kept
+    order: np.ndarray  # the training digits in this epoch's order
+    streams: dict  # {name: [random generator of shard 0, of shard 1, ...]}
+    epoch: int = 0  # epochs finished
+    position: int = 0  # steps done of the epoch under way
+    step: int = 0  # steps done in all
+    sums: dict = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
+    history: list = field(default_factory=list)  # the rows of metrics.jsonl
+    best_error: float = math.inf  # on the validation scenes, in percent
+    seconds: float = 0.0  # of training, evaluations included
+
+    @property
+    def evaluated(self):
+        """The parameters that are judged, and kept if they are the best."""
+        return self.average if self.average.size else self.vector
+
+
+def initial(config, num_images):
+    """Return the state before the first step of a run over so many images."""
+    seeds = np.random.SeedSequence(config.seed).spawn(len(STREAMS))
+    streams = {
+        name: [np.random.default_rng(s) for s in seed.spawn(config.num_shards)]
+        for name, seed in zip(STREAMS, seeds)
+    }
+    vector, _ = parameters.flatten(model.init(streams["initialisation"][0], config))
+    return State(
+        vector=vector,
+        optimizer=optimizers.init_state(config.optimizer, vector),
+        average=vector.copy() if config.average_decay else vector[:0].copy(),
+        order=streams["shuffling"][0].permutation(num_images),
+        streams=streams,
+    )
+
+
+def save(path, state, config, data_sha256):
+    """Write the state beside the configuration and data that it belongs to."""
+    arrays = {
+        "parameters": state.vector,
+        "average": state.average,
+        "order": state.order.astype(np.int64),
+        **{f"optimizer/{name}": array for name, array in state.optimizer.items()},
+    }
+    meta = {
+        "config": dataclasses.asdict(config),
+        "data_sha256": data_sha256,
+        "environment": environment(),
+        "streams": {
+            name: [rng.bit_generator.state for rng in rngs]
+            for name, rngs in state.streams.items()
+        },
+        "best_error": None if math.isinf(state.best_error) else state.best_error,
+        **{name: getattr(state, name) for name in _PLAIN},
+    }
+    checkpoint.save(path, arrays, meta)
+
+
+_PLAIN = ("epoch", "position", "step", "sums", "history", "seconds")
+
+
+def load(path, config, num_images, data_sha256):
+    """Return the state saved at `path` and the environment that it was saved in.
+
+    Raises CheckpointError if it belongs to another configuration (naming the field)
+    or to other data, or does not fit.
+    """
+    arrays, meta = checkpoint.load(path)
+    state = initial(config, num_images)
+    try:
+        check_same_config(path, meta["config"], dataclasses.asdict(config))
+        if meta["data_sha256"] != data_sha256:
+            raise CheckpointError(
+                f"{path} was trained on other data: point --data to the same digits"
+            )
+        _fill(state.vector, arrays.pop("parameters"))
+        _fill(state.average, arrays.pop("average"))
+        _fill(state.order, arrays.pop("order"))
+        for name, array in state.optimizer.items():
+            _fill(array, arrays.pop(f"optimizer/{name}"))
+        for name, rngs in state.streams.items():
+            for rng, saved in zip(rngs, meta["streams"][name], strict=True):
+                rng.bit_generator.state = saved
+        for name in _PLAIN:
+            setattr(state, name, _same_type(getattr(state, name), meta[name]))
+        if meta["best_error"] is not None:
+            state.best_error = float(meta["best_error"])
+        if arrays or set(state.sums) != set(SUMS):
+            raise ValueError("more than a state holds")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointError(
+            f"{path} does not hold the state of a run: use another checkpoint"
+        ) from error
+    return state, meta.get("environment", {})
+
+
+def check_same_config(path, saved, given):
+    """Raise a CheckpointError that names the first field in which they differ."""
+    for name in given:
+        if saved[name] != given[name]:
+            raise CheckpointError(
+                f"{path} was trained with {option_name(name)} {saved[name]}, "
+                f"not {given[name]}: resume with the same settings, or start a new run"
+            )
+
+
+def environment():
+    """Return what the last bits of a result can depend on besides the run itself."""
+    return {
+        "numpy": np.__version__,
+        "blas_threads": runtime.blas_threads(),
+        "processor": runtime.processor(),
+    }
+
+
+def _fill(target, source):
+    if source.shape != target.shape or source.dtype != target.dtype:
+        raise ValueError(f"an array of shape {source.shape} for {target.shape}")
+    target[...] = source
+
+
+def _same_type(current, saved):
+    if type(current) is not type(saved):
+        raise TypeError(f"{saved!r} is not a {type(current).__name__}")
+    return saved

@@ -1,0 +1,100 @@
+"""Train an agent: python -m ramnp.train --task centered."""
+
+import argparse
+import dataclasses
+import os
+
+from ramnp import command
+from ramnp.config import Config, option_name
+from ramnp.errors import UserError
+from ramnp.tasks import RECIPES, TASKS, make_config
+
+
+def parse(arguments):
+    """Return the options; those of the configuration are None where not given."""
+    parser = command.Parser(
+        prog="python -m ramnp.train",
+        description="Train a Recurrent Attention Model. The run folder holds config, "
+        "metrics, checkpoints, the test result and pictures.",
+        epilog="The defaults shown are those of the task and recipe on the same "
+        "command line.",
+    )
+    command.add_data_and_threads(parser)
+    parser.add_argument(
+        "--run", metavar="DIR", help="run folder (default: runs/ and the task's name)"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in the folder, to the same bits",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse to resume where NumPy, BLAS threads or processor are others",
+    )
+    parser.add_argument(
+        "--save-every",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="also save the state every so many steps (default: 0, after each epoch)",
+    )
+    settings = parser.add_argument_group("configuration")
+    defaults = _defaults(arguments)
+    for spec in dataclasses.fields(Config):
+        _add_setting(settings, spec, getattr(defaults, spec.name))
+    options = parser.parse_args(arguments)
+    if options.save_every < 0:
+        raise UserError(f"--save-every {options.save_every}: must be at least 0")
+    return options
+
+
+def _defaults(arguments):
+    """Return the configuration whose values --help shows."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--task", choices=TASKS, default="centered")
+    parser.add_argument("--recipe", choices=RECIPES, default="quick")
+    try:
+        named, _ = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        return make_config()  # the real parser says what is wrong
+    return make_config(named.task, named.recipe)
+
+
+def _add_setting(group, spec, default):
+    """Add the option of a field of the configuration."""
+    words = spec.metadata["help"].replace("%", "%%")
+    details = {"help": f"{words} (default: {default})", "default": None}
+    if spec.type is bool:
+        details["action"] = argparse.BooleanOptionalAction
+    else:
+        details["type"] = spec.type
+        details["choices"] = spec.metadata["choices"]
+        if not details["choices"]:
+            details["metavar"] = {int: "N", float: "X"}[spec.type]
+    group.add_argument(option_name(spec.name), **details)
+
+
+def main(arguments):
+    """Run the command; return its exit code."""
+    options = parse(arguments)
+    changes = {
+        spec.name: getattr(options, spec.name)
+        for spec in dataclasses.fields(Config)
+        if getattr(options, spec.name) is not None
+    }
+    from ramnp import run
+
+    folder = options.run or os.path.join("runs", changes.get("task", "centered"))
+    if options.resume:
+        config, data = run.read_config(folder, changes)
+        data = options.data or data
+    else:
+        config, data = make_config(**changes), options.data
+    with command.thread_pool(options.threads) as pool:
+        return run.run(config, data, folder, pool, options)
+
+
+if __name__ == "__main__":
+    command.run(main)

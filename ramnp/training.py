@@ -1,0 +1,289 @@
+"""The training loop, top to bottom."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from ramnp import model, optimizers, parameters, reinforce
+from ramnp import state as run_state
+from ramnp.agent import Agent, parameter_shapes, save_agent
+from ramnp.datasets import scenes
+from ramnp.errors import DivergenceError
+from ramnp.evaluation import count_wrong
+from ramnp.files import write_atomically
+
+# Beyond this, squares overflow in float32: whatever the agent does, it does not learn.
+LARGEST_NORM = 1e18
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop, and its state was saved."""
+
+    def __init__(self, signal_number):
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number
+
+
+def train(config, digits, folder, state, pool, save_every=0):
+    """Run the epochs that are left; save into the run folder as each one ends.
+
+    The state is also saved every `save_every` steps if that is not 0, and when a
+    signal stops the run; then Interrupted is raised.
+    """
+    trainer = Trainer(config, digits.train, state, pool)
+
+    def save():
+        path = os.path.join(folder, "checkpoint.npz")
+        run_state.save(path, state, config, digits.sha256)
+
+    with stop_signals() as stop_if_asked:
+        try:
+            while state.epoch < config.epochs:
+                with progress_bar(state, trainer) as bar:
+                    while state.position < trainer.steps_per_epoch:
+                        stop_if_asked()
+                        trainer.step()
+                        bar.update()
+                        if save_every and state.step % save_every == 0:
+                            save()
+                    began = time.perf_counter()
+                    agent = trainer.agent
+                    wrong = count_wrong(
+                        agent, digits.valid, "valid", pool, between_chunks=stop_if_asked
+                    )
+                    state.seconds += time.perf_counter() - began
+                    row = trainer.end_epoch(wrong.error)
+                    bar.set_postfix_str(_summary(row, state, config))
+                if wrong.error < state.best_error:
+                    state.best_error = wrong.error
+                    save_agent(os.path.join(folder, "best.npz"), agent, row)
+                lines = "".join(json.dumps(row) + "\n" for row in state.history)
+                write_atomically(os.path.join(folder, "metrics.jsonl"), lines)
+                save()
+        except Interrupted:
+            save()
+            raise
+
+
+class Trainer:
+    """Takes the steps of a run; all that it changes is the state."""
+
+    def __init__(self, config, split, state, pool):
+        self.config, self.split, self.state, self.pool = config, split, state, pool
+        self.steps_per_epoch = math.ceil(len(split.labels) / config.batch_size)
+        tree_shapes = parameter_shapes(config)
+        self.params = parameters.views(state.vector, tree_shapes)
+        self.evaluated = parameters.views(state.evaluated, tree_shapes)
+        self.gradients = [np.empty_like(state.vector) for _ in range(config.num_shards)]
+        self.grads = [parameters.views(g, tree_shapes) for g in self.gradients]
+
+    @property
+    def progress(self):
+        """The fraction of all steps that is done."""
+        return self.state.step / (self.config.epochs * self.steps_per_epoch)
+
+    @property
+    def location_std(self):
+        """The policy's standard deviation now."""
+        first, last = self.config.location_std, self.config.final_location_std
+        return first * (last / first) ** self.progress if last else first
+
+    @property
+    def learning_rate(self):
+        """The step size now."""
+        return optimizers.learning_rate_at(
+            self.progress,
+            self.config.schedule,
+            self.config.learning_rate,
+            self.config.final_rate,
+        )
+
+    @property
+    def agent(self):
+        """The agent that is judged at this moment."""
+        return Agent(self.evaluated, self.config, self.location_std)
+
+    def step(self):
+        """Take one step on the next batch of the epoch."""
+        config, state = self.config, self.state
+        began = time.perf_counter()
+        first = state.position * config.batch_size
+        batch = state.order[first : first + config.batch_size]
+        # Each shard has a random stream of its own, and sums are taken in their order:
+        # the result is the same however many threads run them.
+        parts = [part for part in np.array_split(batch, config.num_shards) if len(part)]
+        sums = list(
+            self.pool.map(
+                lambda shard, index: self._shard(shard, index, len(batch)),
+                range(len(parts)),
+                parts,
+            )
+        )
+        gradient = self.gradients[0]
+        for other in self.gradients[1 : len(parts)]:
+            gradient += other
+        self._check_finite(gradient, self.grads[0], "the gradient of ")
+        if config.clip_norm:
+            optimizers.clip_by_global_norm(gradient, config.clip_norm)
+        self._update(gradient)
+        self._check_finite(state.vector, self.params, "")
+        state.position += 1
+        for shard_sums in sums:
+            for name, value in shard_sums.items():
+                state.sums[name] += value
+        seconds = time.perf_counter() - began
+        state.sums["images"] += len(batch)
+        state.sums["seconds"] += seconds
+        state.seconds += seconds
+
+    def _shard(self, shard, index, batch_size):
+        """Compute the gradient of a part of a batch; return its share of the sums."""
+        config, streams = self.config, self.state.streams
+        num_rows = batch_size * config.num_rollouts
+        images = scenes.compose(
+            self.split, index, streams["scenes"][shard], config, config.max_shift
+        )
+        labels = np.tile(self.split.labels[index].astype(np.intp), config.num_rollouts)
+        # A run that diverges is stopped with a message of its own.
+        with np.errstate(over="ignore", invalid="ignore"):
+            trajectory = model.rollout(
+                self.params,
+                images,
+                streams["policy"][shard],
+                config,
+                self.location_std,
+                config.num_rollouts,
+            )
+            reward = reinforce.rewards(trajectory.logits, labels, config.reward)
+            R = reinforce.returns_to_go(reward, config.discount)
+            advantage = reinforce.advantages(
+                R, trajectory.baseline, config.baseline, config.num_rollouts
+            )
+            losses, cache = reinforce.hybrid_loss_forward(
+                trajectory, labels, R, advantage, config, self.location_std, num_rows
+            )
+            grads = model.backward(
+                *reinforce.hybrid_loss_backward(cache), trajectory, config
+            )
+        parameters.copy_into(self.grads[shard], grads)
+        return {
+            "cross_entropy": float(losses.cross_entropy) * num_rows,
+            "baseline_loss": float(losses.baseline) * num_rows,
+            "wrong": int((trajectory.logits[-1].argmax(axis=-1) != labels).sum()),
+            "rows": len(labels),
+        }
+
+    def _update(self, gradient):
+        """Move the parameters, and their average if one is kept."""
+        config, state = self.config, self.state
+        rate = self.learning_rate
+        state.step += 1
+        optimizers.STEPS[config.optimizer](
+            state.vector, gradient, state.optimizer, rate, config.momentum, state.step
+        )
+        if config.average_decay:
+            # Early on, a shorter memory: the first weights are not worth keeping.
+            decay = min(config.average_decay, state.step / (state.step + 10))
+            state.average *= decay
+            state.average += (1 - decay) * state.vector
+
+    def _check_finite(self, vector, tree, prefix):
+        """Stop the run if a number is no longer finite, naming the step and where."""
+        if math.sqrt(abs(float(vector @ vector))) < LARGEST_NORM:
+            return
+        # What comes out of a broken weight is broken everywhere: name the weight.
+        for where, arrays_of in ((("", self.params)), (prefix, tree)):
+            sizes = {
+                f"{where}{network}.{name}": float(np.abs(array).max())
+                for network, arrays in arrays_of.items()
+                for name, array in arrays.items()
+            }
+            wild = [name for name, size in sizes.items() if not size < LARGEST_NORM]
+            if wild:
+                break
+        name = wild[0] if wild else max(sizes, key=sizes.get)
+        raise DivergenceError(
+            f"step {self.state.step}: {name} is no longer finite: lower "
+            "--learning-rate (the last checkpoint is untouched)"
+        )
+
+    def end_epoch(self, valid_error):
+        """Close the epoch; return its row of metrics."""
+        config, state, sums = self.config, self.state, self.state.sums
+        classified = config.num_glimpses if config.classify_every_step else 1
+        state.epoch += 1
+        row = {
+            "epoch": state.epoch,
+            "step": state.step,
+            "cross_entropy": sums["cross_entropy"] / sums["rows"] / classified,
+            "baseline_loss": sums["baseline_loss"] / sums["rows"],
+            "train_error": 100 * sums["wrong"] / sums["rows"],
+            "valid_error": valid_error,
+            "learning_rate": self.learning_rate,
+            "images_per_second": sums["images"] / sums["seconds"],
+            "seconds": state.seconds,
+        }
+        state.history.append(row)
+        state.position = 0
+        state.sums = dict.fromkeys(sums, 0.0)
+        shuffling = state.streams["shuffling"][0]
+        state.order = shuffling.permutation(len(self.split.labels))
+        return row
+
+
+@contextlib.contextmanager
+def stop_signals():
+    """Turn the first SIGINT or SIGTERM into a question that the loop asks.
+
+    Yields a function that raises Interrupted once a signal has come. A second signal
+    ends the process at once.
+    """
+    came = []
+
+    def remember(number, frame):
+        came.append(number)
+        for other in previous:
+            signal.signal(other, signal.SIG_DFL)
+
+    def stop_if_asked():
+        if came:
+            raise Interrupted(came[0])
+
+    previous = {
+        number: signal.signal(number, remember)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop_if_asked
+    finally:
+        if not came:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def progress_bar(state, trainer):
+    """Return one line of progress for the epoch, on a terminal's stderr alone."""
+    return tqdm(
+        total=trainer.steps_per_epoch,
+        initial=state.position,
+        desc=f"epoch {state.epoch + 1}/{trainer.config.epochs}",
+        unit="step",
+        disable=None,
+        bar_format="{desc} {percentage:3.0f}% |{bar:20}| {elapsed}{postfix}",
+    )
+
+
+def _summary(row, state, config):
+    """Say how the epoch went and how long the rest will take."""
+    left = row["seconds"] / state.epoch * (config.epochs - state.epoch)
+    return (
+        f"{row['images_per_second']:,.0f} images/s, "
+        f"train {row['train_error']:.2f} %, valid {row['valid_error']:.2f} %, "
+        f"{tqdm.format_interval(left)} left"
+    )
