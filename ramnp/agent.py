@@ -44,13 +44,16 @@ class Agent(NamedTuple):
         images = _as_images(images)
         if rollouts < 1:
             raise UserError(f"rollouts {rollouts}: must be at least 1")
+        if not len(images):  # the shapes of what one image would give
+            seen = self.predict(np.zeros((1, *images.shape[1:]), np.uint8))
+            return Seen(*(field[:0] for field in seen))
         parts = [
             self._look(
                 _as_floats(images[start : start + CHUNK]),
                 rollouts,
                 None if deterministic else np.random.default_rng([seed, start]),
             )
-            for start in range(0, max(len(images), 1), CHUNK)
+            for start in range(0, len(images), CHUNK)
         ]
         return Seen(*(np.concatenate(field) for field in zip(*parts)))
 
@@ -100,15 +103,15 @@ def load_with_training(run):
         vector, training = arrays["parameters"], dict(meta["training"])
     except (KeyError, TypeError, ValueError, UserError) as error:
         raise CheckpointError(f"{path} does not hold an agent: {error}") from error
-    tree_shapes = parameter_shapes(config)
-    size = parameters.size(tree_shapes)
+    # Counted before anything of that size is made.
+    size = model.num_parameters(config)
     if vector.shape != (size,) or vector.dtype != np.float32 or not location_std > 0:
         raise CheckpointError(
             f"{path} does not fit its own configuration: "
             f"{vector.size} parameters instead of {size}"
         )
-    agent = Agent(parameters.views(vector, tree_shapes), config, location_std)
-    return agent, training
+    params = parameters.views(vector, parameter_shapes(config))
+    return Agent(params, config, location_std), training
 
 
 def parameter_shapes(config):

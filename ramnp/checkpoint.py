@@ -102,17 +102,15 @@ def _decode(file, size):
 
     (document_bytes,) = struct.unpack_from("<L", start, 22)
     document_bytes -= len(_npy_header(np.empty(1, np.uint8)))
-    if not 0 < document_bytes <= min(size, _MAX_DOCUMENT_BYTES):
+    if not 0 < document_bytes <= _MAX_DOCUMENT_BYTES:
         raise ValueError(f"its JSON has not 1 to {_MAX_DOCUMENT_BYTES} bytes")
     file.seek(0)
-    document = np.empty(document_bytes, np.uint8)
+    document = np.zeros(document_bytes, np.uint8)
     heads = [_read_member(file, _DOCUMENT, document)]
     entries, meta = _parse(document.tobytes())
     shapes = {name: _checked_shape(name, entry) for name, entry in entries.items()}
-    if (
-        sum(dtype.itemsize * math.prod(shape) for dtype, shape in shapes.values())
-        > size
-    ):
+    sizes = [dtype.itemsize * math.prod(shape) for dtype, shape in shapes.values()]
+    if sum(sizes) > size:
         raise ValueError("its arrays claim more bytes than it has")
     arrays = {name: np.empty(shape, dtype) for name, (dtype, shape) in shapes.items()}
     heads += [_read_member(file, name, array) for name, array in arrays.items()]
@@ -166,7 +164,7 @@ def _depth(value) -> int:
 
 
 def _checked_shape(name, entry):
-    """(dtype, shape) of an array that NumPy is able to make."""
+    """The (dtype, shape) of an array; NumPy itself refuses axes too long for it."""
     match entry:
         case [str(dtype), list(shape)] if (
             _NAME.fullmatch(name)
@@ -174,8 +172,6 @@ def _checked_shape(name, entry):
             and dtype in _DTYPES
             and len(shape) <= _MAX_AXES
             and all(type(n) is int and n >= 0 for n in shape)
-            # The bound is also for arrays that an axis of length 0 makes empty.
-            and math.prod(max(n, 1) for n in shape) <= _MAX_BYTES
         ):
             return np.dtype(dtype), tuple(shape)
     text = json.dumps([name, entry])[:80]

@@ -51,6 +51,12 @@ def run(main):
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    except MemoryError:
+        print(
+            "error: not enough memory: lower the sizes, the rollouts or --batch-size",
+            file=sys.stderr,
+        )
+        code = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130

@@ -11,7 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
@@ -19,20 +18,20 @@ from ramnp.files import write_atomically
 from ramnp.networks import glimpse_sensor
 
 # A colour for each part of the agent (Okabe and Ito's, safe for the colour-blind).
-COLOURS = dict(
-    what="#56B4E9",
-    where="#E69F00",
-    core="#009E73",
-    policy="#D55E00",
-    baseline="#CC79A7",
-    action="#0072B2",
-    wrong="#C1121F",
-    ink="#1F2430",
-    muted="#7A8190",
-    unseen="#D9DDE5",
-)
+COLOURS = {
+    "what": "#56B4E9",
+    "where": "#E69F00",
+    "core": "#009E73",
+    "policy": "#D55E00",
+    "baseline": "#CC79A7",
+    "action": "#0072B2",
+    "wrong": "#C1121F",
+    "ink": "#1F2430",
+    "muted": "#9AA1AF",
+    "unseen": "#D9DDE5",
+}
 
-# It lies over matplotlib's defaults, so that pictures do not depend on the user's own
+# It starts from matplotlib's defaults, so that pictures do not depend on the user's own
 # settings, and ends with the call.
 _own_style = matplotlib.style.context(
     [
@@ -57,23 +56,23 @@ _own_style = matplotlib.style.context(
 )
 
 
-class _Panel(NamedTuple):
+class Panel(NamedTuple):
     label: str
     series: dict  # metric: (name, colour)
-    log: bool = True  # where the values span a factor of 10
+    may_be_log: bool = True
 
 
 PANELS = (
-    _Panel(
+    Panel(
         "error (%)",
         {
             "train_error": ("training", COLOURS["muted"]),
             "valid_error": ("validation", COLOURS["action"]),
         },
     ),
-    _Panel("cross-entropy", {"cross_entropy": ("training", COLOURS["action"])}),
-    _Panel("baseline loss", {"baseline_loss": ("training", COLOURS["baseline"])}),
-    _Panel("learning rate", {"learning_rate": ("", COLOURS["core"])}, log=False),
+    Panel("cross-entropy", {"cross_entropy": ("", COLOURS["action"])}),
+    Panel("baseline loss", {"baseline_loss": ("", COLOURS["baseline"])}),
+    Panel("learning rate", {"learning_rate": ("", COLOURS["core"])}, False),
 )
 
 
@@ -81,61 +80,65 @@ PANELS = (
 def draw_curves(history, path, title=""):
     """Draw the rows of metrics.jsonl over epochs as a PNG.
 
-    A metric that is missing, null or not finite in a row leaves that point out.
+    Where a metric is missing, null or not finite, its line goes on to the next value.
     """
     figure = Figure(figsize=(9, 5.6), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     axes = figure.subplots(math.ceil(len(PANELS) / 2), 2).ravel()
     for ax, panel in zip(axes, PANELS):
-        ax.grid()
-        ax.set(xlabel="epoch", ylabel=panel.label)
         _draw_panel(ax, panel, history)
     write_atomically(path, _png(figure))
 
 
 def _draw_panel(ax, panel, history):
-    shown = []
+    everything = []
     for metric, (name, colour) in panel.series.items():
         epochs, values = _finite(history, metric)
-        if not len(values):
+        if values.size == 0:
             continue
-        marker = "o" if len(values) <= 40 else ""
-        label = f"{name} {values[-1]:.3g}".strip()
+        everything.append((epochs, values))
+        label = f"{name} {values[-1]:.2f}"
         if metric == "valid_error":
             best = values.argmin()
-            label += f" (lowest {values[best]:.3g}, epoch {epochs[best]:g})"
-        ax.plot(epochs, values, marker, ls="-", ms=3.5, lw=1.5, color=colour)
-        ax.lines[-1].set_label(label)
-        shown.append((epochs, values))
-    if not shown:
+            ax.plot(epochs[best], values[best], "o", ms=8, mfc="none", color=colour)
+            label += f" (lowest {values[best]:.2f}, epoch {epochs[best]:g})"
+        marker = "o" if len(values) <= 40 else None
+        ax.plot(epochs, values, marker=marker, ms=3.5, color=colour, label=label)
+    ax.grid()
+    ax.set(xlabel="epoch", ylabel=panel.label)
+    if not everything:
         return
-    epochs, values = np.concatenate(shown, axis=1)
+    epochs, values = np.concatenate(everything, axis=1)
     ax.set_xlim(min(epochs.min(), 1) - 0.5, epochs.max() + 0.5)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     positive = values[values > 0]
-    if panel.log and positive.size and positive.max() >= 10 * positive.min():
+    if panel.may_be_log and positive.size and positive.max() > 10 * positive.min():
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     elif values.min() >= 0:
         ax.set_ylim(bottom=0)
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0.1)
+    if len(panel.series) > 1:
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0.1)
 
 
 def _finite(history, metric):
-    """Return (epochs, values) of the rows in which the metric is a finite number."""
+    """Return epochs and values (2, n) of the rows where the metric is finite."""
     points = [(row["epoch"], row.get(metric)) for row in history]
     points = [p for p in points if p[1] is not None and math.isfinite(p[1])]
     return np.array(points, float).reshape(-1, 2).T
 
 
-# Inches of the sheet and of the animation.
-SCENE = 1.45
+# Inches
+SCENE = 1.6
 RETINA = 1.0
-BARS = 0.26
+BARS = 0.36
+CLASS_NAMES = 0.17
+SIDE = 1.15
 GAP = 0.07
 MARGIN = 0.15
+
 MOST_COLUMNS = 12
 
 
@@ -150,85 +153,93 @@ def draw_glimpses(images, labels, seen, config, path):
     boxes, patches = _look(images, seen.locations, config)
     limits = _limits(boxes, images.shape[1:])
     B, T = boxes.shape[:2]
-    colours = _time_colours(T)
     steps = np.linspace(0, T - 1, min(T, MOST_COLUMNS)).round().astype(int)
+    colours = _time_colours(T)
 
-    shape = min(1, (limits[3] - limits[1]) / (limits[2] - limits[0]))
+    tallness = min(1, (limits[3] - limits[1]) / (limits[2] - limits[0]))
+    scene, retina = SCENE * tallness, RETINA * tallness
     head, foot = 0.6, 0.35
-    row = max(SCENE * shape, RETINA * shape + GAP / 2 + BARS + 0.17) + 0.17
+    row = max(scene, retina + GAP / 2 + BARS + CLASS_NAMES) + 0.15
     left = 2 * MARGIN + SCENE
-    right = left + len(steps) * (RETINA + GAP) - GAP
-    figure = _figure(max(right + 1.2, 5.5), head + B * row + foot)
-    _write(figure, MARGIN, 0.12, "where it looked", weight="bold")
-    _write(figure, left, 0.12, "what the retina saw", weight="bold")
-    _write(figure, right + MARGIN, 0.12, "prediction", weight="bold")
+    right = left + max(len(steps) * (RETINA + GAP) - GAP, 1.5)
+    figure = Figure(figsize=(right + 1.2, head + B * row + foot))
+    _write(figure, MARGIN, 0.25, "where it looked", weight="bold")
+    _write(figure, left, 0.25, "what the retina saw", weight="bold")
+    _write(figure, right + MARGIN, 0.25, "prediction", weight="bold")
     for column, t in enumerate(steps):
         x = left + column * (RETINA + GAP) + RETINA / 2
-        _write(figure, x, 0.37, t + 1, ha="center", **_badge(colours[t]))
+        _write(figure, x, 0.45, t + 1, **_badge(colours[t], 8))
 
     for i in range(B):
         top = head + i * row
-        scene = _add_canvas(figure, MARGIN, top, SCENE, SCENE * shape, limits)
-        _show(scene, images[i], _edges(images))
-        _draw_path(scene, boxes[i, :, 0], colours, limits)
-        beliefs = _add_axes(
-            figure, left, top + RETINA * shape + GAP / 2, right - left, BARS
-        )
-        beliefs.set(xlim=(0, right - left), ylim=(0, 1))
+        ax = _add_view(figure, MARGIN, top, SCENE, scene, limits)
+        _show_image(ax, images[i])
+        _draw_path(ax, boxes[i, :, 0], colours)
+        _number(ax, boxes[i, :, 0], colours)
+        bars = _add_axes(figure, left, top + retina + GAP / 2, right - left, BARS)
+        bars.set(xlim=(0, right - left), ylim=(0, 1))
         for column, t in enumerate(steps):
             x = column * (RETINA + GAP)
-            retina = _add_canvas(figure, left + x, top, RETINA, RETINA * shape, limits)
-            _show_glimpse(retina, patches[i, t], boxes[i, t])
-            _draw_windows(retina, boxes[i, t], colours[t])
-            _draw_belief(beliefs, seen.step_probabilities[i, t], labels[i], x, RETINA)
-        _write_verdict(figure, right + MARGIN, top, i, labels, seen)
-    _add_key(figure, left)
+            ax = _add_view(figure, left + x, top, RETINA, retina, limits)
+            _show(
+                ax, _reassemble(patches[i, t, None], boxes[i, t, None], limits), limits
+            )
+            _draw_windows(ax, boxes[i, t], colours[t])
+            _draw_belief(bars, seen.step_probabilities[i, t], labels[i], x, RETINA)
+        _write_verdict(figure, right + MARGIN, top, seen, i, labels[i])
+    _add_key(figure, "lower left")
     write_atomically(path, _png(figure))
 
 
 @_own_style
 def animate_glimpses(images, labels, seen, config, path):
-    """Draw the same as a GIF that loops, a frame a glimpse, the last one held.
+    """Draw the same as a GIF that loops: a frame per glimpse, the last one held.
 
-    Beside each image stands what was seen so far, each pixel as fine as it was seen.
+    Beside each image stands all that was seen so far, the finer over the coarser.
     """
     boxes, patches = _look(images, seen.locations, config)
     limits = _limits(boxes, images.shape[1:])
     B, T = boxes.shape[:2]
     colours = _time_colours(T)
 
-    shape = min(1, (limits[3] - limits[1]) / (limits[2] - limits[0]))
-    size = 1.15
-    head, columns = 0.5, min(B, 4)
-    width = 2 * size + GAP + 2 * MARGIN
-    height = size * shape + BARS + 0.6
-    figure = _figure(columns * width, head + math.ceil(B / columns) * height)
+    height = SIDE * min(1, (limits[3] - limits[1]) / (limits[2] - limits[0]))
+    width = 2 * SIDE + GAP
+    cell_width = width + 2 * MARGIN
+    cell_height = height + BARS + CLASS_NAMES + 0.4
+    head, columns = 0.55, min(B, 4)
+    rows = math.ceil(B / columns)
+    figure = Figure(
+        figsize=(max(columns * cell_width, 5.5), head + rows * cell_height - 0.2)
+    )
     canvas = FigureCanvasAgg(figure)
     cells = []
     for i in range(B):
-        left = MARGIN + i % columns * width
-        top = head + i // columns * height
-        scene = _add_canvas(figure, left, top, size, size * shape, limits)
-        _show(scene, images[i], _edges(images))
-        retina = _add_canvas(
-            figure, left + size + GAP, top, size, size * shape, limits
-        )
-        beliefs = _add_axes(
-            figure, left, top + size * shape + GAP / 2, 2 * size + GAP, BARS
-        )
-        cells.append((scene, retina, beliefs))
+        left = MARGIN + i % columns * cell_width
+        top = head + i // columns * cell_height
+        _write(figure, left, top - 0.05, "image", fontsize=8)
+        _write(figure, left + SIDE + GAP, top - 0.05, "seen so far", fontsize=8)
+        scene = _add_view(figure, left, top, SIDE, height, limits)
+        retina = _add_view(figure, left + SIDE + GAP, top, SIDE, height, limits)
+        bars = _add_axes(figure, left, top + height + GAP / 2, width, BARS)
+        bars.set(xlim=(0, width), ylim=(0, 1))
+        cells.append((scene, retina, bars))
+    _add_key(figure, "upper right")
+    heading = _write(figure, MARGIN, 0.2, "", weight="bold")
 
     frames = []
     for t in range(T):
-        fleeting = [_write(figure, MARGIN, 0.12, f"glimpse {t + 1} of {T}", weight="bold")]
-        for i, (scene, retina, beliefs) in enumerate(cells):
-            _show_glimpse(retina, patches[i, t], boxes[i, t])
-            beliefs.clear()
-            _draw_belief(beliefs, seen.step_probabilities[i, t], labels[i], 0, 1)
+        heading.set_text(f"glimpse {t + 1} of {T}")
+        for i, (scene, retina, bars) in enumerate(cells):
+            past = slice(t + 1)
+            _clear(scene, retina, bars)
+            _show_image(scene, images[i])
+            _draw_path(scene, boxes[i, past, 0], colours)
+            _draw_windows(scene, boxes[i, t], colours[t])
+            seen_so_far = _reassemble(patches[i, past], boxes[i, past], limits)
+            _show(retina, seen_so_far, limits)
+            _draw_belief(bars, seen.step_probabilities[i, t], labels[i], 0, width)
         canvas.draw()
         frames.append(Image.fromarray(np.array(canvas.buffer_rgba())[..., :3]))
-        for artist in fleeting:
-            artist.remove()
     write_atomically(path, _gif(frames))
 
 
@@ -248,43 +259,64 @@ def _look(images, locations, config):
 
 
 def _limits(boxes, image_shape):
-    """Return the edges of a view of the image and of all finest windows.
+    """Return the edges of a view of the image and all finest windows, in whole pixels.
 
-    It ends half an image beyond the border, however far a policy went astray.
+    However far a policy went astray, it ends about half an image beyond the border.
     """
     height, width = image_shape
-    finest = boxes[:, :, 0].reshape(-1, 4)
-    reach = max(height, width) / 2
-    low = np.clip(finest[:, :2].min(axis=0), -reach, 0)
-    high = finest[:, 2:].max(axis=0)
     size = np.array([width, height])
-    return (*low, *np.clip(high, size, size + reach))
+    pad = math.ceil(0.04 * max(image_shape))
+    reach = math.ceil(max(image_shape) / 2)
+    low = np.floor(boxes[:, :, 0, :2].min(axis=(0, 1))).clip(-reach, 0) - pad
+    high = np.ceil(boxes[:, :, 0, 2:].max(axis=(0, 1))).clip(size, size + reach) + pad
+    return (*low, *high)
 
 
-def _edges(images):
-    height, width = images.shape[1:]
-    return (0, 0, width, height)
+def _reassemble(patches, boxes, limits):
+    """Put cells (n, k, patch, patch) at their places in a view, the finer on top.
+
+    The result has two rows and columns a pixel, as windows may start at half a pixel;
+    what no window covers is NaN.
+    """
+    left, top, right, bottom = limits
+    x = np.arange(left, right, 0.5) + 0.25
+    y = np.arange(top, bottom, 0.5) + 0.25
+    view = np.full((len(y), len(x)), np.nan)
+    size = patches.shape[-1]
+    for scale in reversed(range(patches.shape[1])):
+        for patch, (left, top, right, bottom) in zip(
+            patches[:, scale], boxes[:, scale]
+        ):
+            column = np.floor((x - left) / (right - left) * size).astype(int)
+            row = np.floor((y - top) / (bottom - top) * size).astype(int)
+            columns = (column >= 0) & (column < size)
+            rows = (row >= 0) & (row < size)
+            view[np.ix_(rows, columns)] = patch[np.ix_(row[rows], column[columns])]
+    return view
 
 
 def _time_colours(T):
-    """Return a colour for each glimpse, from the first to the last, visible on black."""
-    return colormaps["plasma"](np.linspace(0.3, 0.95, T))
+    """Return the colours of T glimpses, each visible on black and on white."""
+    return colormaps["plasma"](np.linspace(0.4, 0.92, T))
 
 
-def _figure(width, height):
-    return Figure(figsize=(width, height))
+def _write(figure, left, top, text, **style):
+    """Write text at a place in inches from the figure's top left corner."""
+    W, H = figure.get_size_inches()
+    return figure.text(left / W, 1 - top / H, text, **style)
 
 
 def _add_axes(figure, left, top, width, height):
     """Add bare axes, placed in inches from the figure's top left corner."""
     W, H = figure.get_size_inches()
     ax = figure.add_axes((left / W, 1 - (top + height) / H, width / W, height / H))
-    ax.set(xticks=[], yticks=[])
+    ax.xaxis.set_visible(False)
+    ax.yaxis.set_visible(False)
     ax.spines[:].set_visible(False)
     return ax
 
 
-def _add_canvas(figure, left, top, width, height, limits):
+def _add_view(figure, left, top, width, height, limits):
     """Add axes in pixels of the image, y downwards, nothing seen yet."""
     ax = _add_axes(figure, left, top, width, height)
     ax.set(xlim=limits[::2], ylim=limits[:0:-2], aspect="equal")
@@ -292,122 +324,106 @@ def _add_canvas(figure, left, top, width, height, limits):
     return ax
 
 
-def _show(ax, pixels, edges, zorder=0):
+def _clear(*views):
+    for ax in views:
+        for artist in (*ax.images, *ax.collections, *ax.patches, *ax.texts):
+            artist.remove()
+
+
+def _show(ax, pixels, edges):
     left, top, right, bottom = edges
-    ax.imshow(
-        pixels,
-        extent=(left, right, bottom, top),
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-        zorder=zorder,
-    )
+    extent = (left, right, bottom, top)
+    ax.imshow(pixels, "gray", vmin=0, vmax=1, interpolation="nearest", extent=extent)
 
 
-def _show_glimpse(ax, patches, boxes):
-    """Put each scale at its true place, the finer over the coarser."""
-    for scale, (patch, box) in enumerate(zip(patches, boxes)):
-        _show(ax, patch, box, zorder=-scale)
+def _show_image(ax, image):
+    height, width = image.shape
+    _show(ax, image, (0, 0, width, height))
 
 
-def _draw_windows(ax, boxes, colour):
-    """Outline what each scale covers, the finest the boldest."""
+def _draw_windows(ax, boxes, colour, linewidth=1.8):
+    """Outline what each scale covers, the finest as bold as told."""
     for scale, (left, top, right, bottom) in enumerate(boxes):
-        ax.add_patch(
+        ax.add_artist(
             Rectangle(
                 (left, top),
                 right - left,
                 bottom - top,
                 fill=False,
                 edgecolor=colour,
-                linewidth=1.5 if scale == 0 else 0.7,
+                linewidth=0.7 if scale else linewidth,
             )
         )
 
 
-def _draw_path(ax, boxes, colours, limits):
-    """Draw a numbered box (T, 4) a glimpse, the centres joined in order."""
+def _draw_path(ax, boxes, colours):
+    """Draw the boxes (T, 4) of successive glimpses, their centres joined."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    ax.add_collection(
-        LineCollection(
-            np.stack([centres[:-1], centres[1:]], axis=1),
-            colors=colours[1:],
-            linewidths=1.2,
-            path_effects=[withStroke(linewidth=2, foreground="black", alpha=0.6)],
-            zorder=2,
-        )
-    )
+    steps = np.stack([centres[:-1], centres[1:]], axis=1)
+    ax.add_artist(LineCollection(steps, colors=colours[1:], linewidths=0.8))
+    for box, colour in zip(boxes, colours):
+        _draw_windows(ax, [box], colour, 1)
+
+
+def _number(ax, boxes, colours):
+    """Number boxes (T, 4), each at the corner that is farthest from other numbers."""
     taken = []
-    for t, box in enumerate(boxes):
-        _draw_windows(ax, [box], colours[t])
-        left, top, right, bottom = box
-        corners = [(left, top), (right, top), (left, bottom), (right, bottom)]
-        best = max(
-            corners, key=lambda corner: min((math.dist(corner, o) for o in taken), default=0)
-        )
-        taken.append(best)
-        ax.text(*best, t + 1, ha="center", va="center", clip_on=True, **_badge(colours[t], 6))
+    for t, corners in enumerate(boxes[:, [(0, 1), (2, 1), (0, 3), (2, 3)]]):
+        room = [min((math.dist(c, o) for o in taken), default=0) for c in corners]
+        taken.append(corners[np.argmax(room)])
+        ax.text(*taken[-1], t + 1, clip_on=True, **_badge(colours[t], 6))
 
 
-def _badge(colour, size=8):
-    """Return how a number of a glimpse is written: on a disc of the glimpse's colour."""
-    bright = colour[:3] @ (0.3, 0.6, 0.1) > 0.5
-    return dict(
-        fontsize=size,
-        weight="bold",
-        color="black" if bright else "white",
-        bbox=dict(boxstyle="circle,pad=0.15", facecolor=colour, edgecolor="none"),
-    )
+def _badge(colour, fontsize):
+    """Return the style of a glimpse's number: on a disc of the glimpse's colour."""
+    bright = colour[1] > 0.4
+    return {
+        "fontsize": fontsize,
+        "weight": "bold",
+        "ha": "center",
+        "va": "center",
+        "color": "black" if bright else "white",
+        "bbox": {"boxstyle": "circle,pad=0.15", "facecolor": colour, "linewidth": 0},
+    }
 
 
 def _draw_belief(ax, probabilities, label, left, width):
-    """Draw a bar a class; name the true class and the favourite."""
+    """Draw a bar per class, x in inches; name the true class and the favourite."""
     count = len(probabilities)
-    centres = left + width * (np.arange(count) + 0.5) / count
+    x = left + width * (np.arange(count) + 0.5) / count
     favourite = probabilities.argmax()
-    colours = [COLOURS["unseen"]] * count
+    colours = [COLOURS["muted"]] * count
     colours[favourite] = COLOURS["wrong"]
     colours[label] = COLOURS["action"]
-    ax.bar(centres, probabilities, 0.8 * width / count, color=colours)
-    ax.hlines(0, left, left + width, COLOURS["muted"], linewidth=0.8, clip_on=False)
+    points = 72 * 0.8 * width / count
+    ax.vlines(x, 0, probabilities, colours, linewidths=points, capstyle="butt")
+    ax.hlines(0, left, left + width, COLOURS["muted"], linewidths=0.8, clip_on=False)
     for c in {favourite, label}:
-        ax.text(
-            centres[c], -0.12, c, color=colours[c], fontsize=7, ha="center", va="top"
-        )
+        style = {"color": colours[c], "fontsize": 7, "weight": "bold"}
+        ax.text(x[c], -0.1, c, ha="center", va="top", **style)
 
 
-def _write_verdict(figure, left, top, i, labels, seen):
-    predicted, label = seen.classes[i], labels[i]
-    right = predicted == label
-    colour = COLOURS["ink" if right else "wrong"]
-    _write(figure, left, top, predicted, fontsize=24, color=colour)
+def _write_verdict(figure, left, top, seen, i, label):
+    predicted = seen.classes[i]
     percent = f"{100 * seen.probabilities[i, predicted]:.0f} %"
-    _write(figure, left, top + 0.5, percent, color=colour)
-    text = "right" if right else f"wrong: is {label}"
-    _write(figure, left, top + 0.7, text, color=colour)
+    colour = COLOURS["ink" if predicted == label else "wrong"]
+    _write(figure, left, top + 0.27, predicted, fontsize=24, color=colour)
+    _write(figure, left, top + 0.55, percent, color=colour)
+    if predicted != label:
+        _write(figure, left, top + 0.75, f"wrong: it is {label}", color=colour)
 
 
-def _add_key(figure, left):
-    W, _ = figure.get_size_inches()
+def _add_key(figure, place):
+    names = {
+        "action": "true class",
+        "wrong": "wrong favourite",
+        "muted": "other classes",
+    }
     handles = [
-        Rectangle((0, 0), 1, 1, color=COLOURS["action"], label="the true class"),
-        Rectangle((0, 0), 1, 1, color=COLOURS["wrong"], label="a wrong favourite"),
-        Rectangle((0, 0), 1, 1, color=COLOURS["unseen"], label="other classes"),
+        Rectangle((0, 0), 1, 1, color=COLOURS[key], label=name)
+        for key, name in names.items()
     ]
-    figure.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(left / W, 0),
-        ncols=3,
-        fontsize=8,
-        borderaxespad=0.3,
-    )
-
-
-def _write(figure, left, top, text, **kwargs):
-    W, H = figure.get_size_inches()
-    return figure.text(left / W, 1 - top / H, text, **dict(va="top") | kwargs)
+    figure.legend(handles=handles, loc=place, ncols=3, fontsize=8)
 
 
 def _png(figure):
@@ -417,11 +433,27 @@ def _png(figure):
 
 
 def _gif(frames):
-    palette = frames[-1].quantize(256, method=Image.Quantize.MEDIANCUT)
-    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    file = io.BytesIO()
+    """Return the bytes of a GIF of RGB frames with one palette between them."""
+    # The last frame has every colour of those before.
+    last = frames[-1]
+    counts = sorted(last.getcolors(last.width * last.height), reverse=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for _, rgb in counts[:256] for value in rgb])
+    frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    # Pillow finds the nearest colour to within a few levels: white may have turned grey.
+    background = 3 * frames[0].getpixel((0, 0))
+    colours = frames[0].getpalette()
+    colours[background : background + 3] = 255, 255, 255
+    for frame in frames:
+        frame.putpalette(colours)
     durations = [700] * (len(frames) - 1) + [2800]
+    file = io.BytesIO()
     frames[0].save(
-        file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
+        file,
+        "GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=durations,
+        loop=0,
     )
     return file.getvalue()

@@ -47,6 +47,23 @@ def init(rng, config, dtype=np.float32):
     }
 
 
+def num_parameters(config):
+    """Return how many weights and biases `init` draws, without drawing them."""
+    rho = config.num_scales * config.patch_size**2
+    hg, hl, g, h = config.hg_size, config.hl_size, config.g_size, config.h_size
+    hidden = config.locator_hidden_size
+    return (
+        (rho + 1) * hg
+        + (2 + 1) * hl
+        + (hg + hl + 1) * g
+        + (h + g + 1) * h
+        + (h + 1) * hidden
+        + ((hidden or h) + 1) * 2
+        + (h + 1) * config.num_classes
+        + (h + 1)
+    )
+
+
 def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
     """Look at images (B, height, width) T times, each location drawn from the policy.
 

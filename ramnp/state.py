@@ -105,8 +105,8 @@ def load(path, config, num_images, data_sha256):
             setattr(state, name, _same_type(getattr(state, name), meta[name]))
         if meta["best_error"] is not None:
             state.best_error = float(meta["best_error"])
-        if arrays or set(state.sums) != set(SUMS):
-            raise ValueError("more than a state holds")
+        if arrays or not _is_consistent(state, config, num_images):
+            raise ValueError("not a state that a run can be in")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             f"{path} does not hold the state of a run: use another checkpoint"
@@ -131,6 +131,28 @@ def environment():
         "blas_threads": runtime.blas_threads(),
         "processor": runtime.processor(),
     }
+
+
+def steps_per_epoch(config, num_images):
+    """Return the number of batches, the last of which may be short."""
+    return math.ceil(num_images / config.batch_size)
+
+
+def _is_consistent(state, config, num_images):
+    """Tell whether a run with this configuration can ever be in this state."""
+    steps = steps_per_epoch(config, num_images)
+    numbers = [state.seconds, *state.sums.values()]
+    for row in state.history:
+        numbers += row.values()
+    return (
+        0 <= state.epoch <= config.epochs
+        and 0 <= state.position <= steps
+        and state.step == state.epoch * steps + state.position
+        and len(state.history) == state.epoch
+        and state.sums.keys() == dict.fromkeys(SUMS).keys()
+        and all(type(number) in (int, float) for number in numbers)
+        and np.array_equal(np.sort(state.order), np.arange(num_images))
+    )
 
 
 def _fill(target, source):

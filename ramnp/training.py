@@ -76,7 +76,7 @@ class Trainer:
 
     def __init__(self, config, split, state, pool):
         self.config, self.split, self.state, self.pool = config, split, state, pool
-        self.steps_per_epoch = math.ceil(len(split.labels) / config.batch_size)
+        self.steps_per_epoch = run_state.steps_per_epoch(config, len(split.labels))
         tree_shapes = parameter_shapes(config)
         self.params = parameters.views(state.vector, tree_shapes)
         self.evaluated = parameters.views(state.evaluated, tree_shapes)
@@ -125,14 +125,15 @@ class Trainer:
                 parts,
             )
         )
+        number = state.step + 1
         gradient = self.gradients[0]
         for other in self.gradients[1 : len(parts)]:
             gradient += other
-        self._check_finite(gradient, self.grads[0], "the gradient of ")
+        self._check_finite(number, gradient, self.grads[0], "the gradient of ")
         if config.clip_norm:
             optimizers.clip_by_global_norm(gradient, config.clip_norm)
         self._update(gradient)
-        self._check_finite(state.vector, self.params, "")
+        self._check_finite(number, state.vector, self.params, "")
         state.position += 1
         for shard_sums in sums:
             for name, value in shard_sums.items():
@@ -193,12 +194,12 @@ class Trainer:
             state.average *= decay
             state.average += (1 - decay) * state.vector
 
-    def _check_finite(self, vector, tree, prefix):
+    def _check_finite(self, step, vector, tree, prefix):
         """Stop the run if a number is no longer finite, naming the step and where."""
         if math.sqrt(abs(float(vector @ vector))) < LARGEST_NORM:
             return
         # What comes out of a broken weight is broken everywhere: name the weight.
-        for where, arrays_of in ((("", self.params)), (prefix, tree)):
+        for where, arrays_of in (("", self.params), (prefix, tree)):
             sizes = {
                 f"{where}{network}.{name}": float(np.abs(array).max())
                 for network, arrays in arrays_of.items()
@@ -209,7 +210,7 @@ class Trainer:
                 break
         name = wild[0] if wild else max(sizes, key=sizes.get)
         raise DivergenceError(
-            f"step {self.state.step}: {name} is no longer finite: lower "
+            f"step {step}: {name} is no longer finite: lower "
             "--learning-rate (the last checkpoint is untouched)"
         )
 
@@ -262,9 +263,8 @@ def stop_signals():
     try:
         yield stop_if_asked
     finally:
-        if not came:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def progress_bar(state, trainer):

@@ -39,6 +39,20 @@ def small_split(seed, count, height=28, width=28):
     return Split((255 * ink * noise).astype(np.uint8), labels)
 
 
+# A run of 12 steps, 4 an epoch, whose last batch is short: a fraction of a second.
+TINY_RUN = (
+    "--epochs=3 --batch-size=24 --num-glimpses=3 --patch-size=4 --h-size=16 "
+    "--hg-size=8 --hl-size=8 --g-size=16 --locator-hidden-size=8 --rollouts=2"
+).split()
+
+
+def write_digits(path, count=126, side=12):
+    """Write a .npz of `count` small bars; 5/7 of them, 90, are for training."""
+    split = small_split(0, count, side, side)
+    np.savez(path, images=split.images, labels=split.labels)
+    return str(path)
+
+
 def relative_error(actual, expected):
     """Return max |actual - expected| / max |expected|, 0 for two zeros."""
     actual, expected = np.asarray(actual), np.asarray(expected)

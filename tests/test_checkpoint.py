@@ -315,6 +315,7 @@ def test_numbers_that_are_not_finite_are_refused(path, dtype, body):
 
 
 NESTED = b"[" * 31 + b"]" * 31
+MANY = {f"a{i}": ["|u1", [0]] for i in range(70_000)}
 
 
 @pytest.mark.parametrize(
@@ -335,6 +336,7 @@ NESTED = b"[" * 31 + b"]" * 31
         json.dumps(DOCUMENT | {"version": 1.0}).encode(),
         json.dumps(DOCUMENT | {"meta": []}).encode(),
         json.dumps(DOCUMENT | {"arrays": []}).encode(),
+        json.dumps(DOCUMENT | {"arrays": MANY}).encode(),
         json.dumps(DOCUMENT | {"more": 1}).encode(),
         json.dumps({"version": 1, "meta": {}}).encode(),
         json.dumps(DOCUMENT | {"meta": {"x": float("nan")}}).encode(),
@@ -365,8 +367,8 @@ def test_what_is_no_checkpoint_is_one_line(path, tmp_path):
         with pytest.raises(CheckpointError, match="is missing or not a file"):
             checkpoint.load(other)
     np.savez(path, **ARRAYS)
-    for data in (b"", b"hello", b"PK\3\4checkpoint", path.read_bytes()):
-        refusal(path, data)
+    for data in (b"", b"hello", b"PK\3\4", path.read_bytes()):
+        assert "it is not a ramnp checkpoint" in refusal(path, data)
 
 
 def test_a_file_that_cannot_be_read_is_one_line(path, good, monkeypatch):
@@ -389,6 +391,8 @@ def hostile_sizes():
     shape = [1 << 28]
     w = npy("<f4", shape, MEMBERS["W"])
     yield "just 1 GiB", forge(members_of(listing(W=["<f4", shape]), W=w))
+    pair = {"a": ["<f4", [1 << 28]], "b": ["<f4", [-1 << 28]]}
+    yield "1 GiB less 1 GiB", forge(members_of(DOCUMENT | {"arrays": pair}))
     many = {f"a{i}": ["<f4", [1 << 18]] for i in range(5000)}
     yield "5000 arrays of 1 MiB", forge(members_of(DOCUMENT | {"arrays": many}))
     w = npy("<f4", [1 << 22], bytes(16 * MIB))

@@ -4,7 +4,9 @@ Where a function has many outputs, the loss is their sum with random weights, wh
 are then the gradients that come from above. All dimensions of a problem differ.
 """
 
-from typing import Callable, NamedTuple
+import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -162,13 +164,13 @@ def small_config(**settings):
     """Return settings of an agent whose dimensions all differ."""
     sizes = {
         "num_glimpses": 4,
-        "hg_size": 6,
-        "hl_size": 7,
-        "g_size": 8,
-        "h_size": 9,
+        "hg_size": 7,
+        "hl_size": 9,
+        "g_size": 6,
+        "h_size": 5,
         "num_classes": 10,
         "patch_size": 2,
-        "num_scales": 3,
+        "num_scales": 2,
         "location_std": 0.2,
     }
     return Config(**sizes | settings)
@@ -186,16 +188,10 @@ class Episode(NamedTuple):
 
 
 def episode(rng, config):
-    """Draw an agent, five images, and let it look at them."""
-    params = nested(
-        {
-            name: rng.standard_normal(array.shape)
-            / len(array) ** (array.ndim == 2 and 0.5)
-            for name, array in flat(model.init(rng, config)).items()
-        }
-    )
-    images = rng.random((5, 11, 13))
-    labels = np.tile(rng.integers(config.num_classes, size=5), config.num_rollouts)
+    """Draw an agent, a batch of images, and let it look at them."""
+    params = nested(_of_order_one(rng, flat(model.init(rng, config))))
+    images = rng.random((12, 13, 14))
+    labels = np.tile(rng.integers(config.num_classes, size=12), config.num_rollouts)
     trajectory = model.rollout(
         params, images, rng, config, num_rollouts=config.num_rollouts
     )
@@ -247,7 +243,7 @@ def hybrid_loss(rng, **settings):
 def model_through_time(rng):
     """The model alone, every path open, under random gradients from above."""
     config = small_config(
-        locator_hidden_size=14,
+        locator_hidden_size=11,
         locator_tanh=True,
         policy_into_core=True,
         baseline_into_core=True,
@@ -292,7 +288,7 @@ NETWORKS = {
 # Each option that changes a gradient path, alone and then all at once.
 _DENSE = {"reward": "log-probability"}
 _ALL = {
-    "locator_hidden_size": 14,
+    "locator_hidden_size": 11,
     "locator_tanh": True,
     "policy_into_core": True,
     "baseline_into_core": True,
@@ -305,7 +301,7 @@ _ALL = {
 }
 SETTINGS = {
     "the paper's": {},
-    "hidden locator": {"locator_hidden_size": 14},
+    "hidden locator": {"locator_hidden_size": 11},
     "tanh": {"locator_tanh": True},
     "policy into core": {"policy_into_core": True},
     "baseline into core": {"baseline_into_core": True},
@@ -330,9 +326,18 @@ def _draw(rng, shapes):
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
+def _of_order_one(rng, params):
+    """Draw {name: array} in the shapes of params, so that outputs are of order 1."""
+    return {
+        name: rng.standard_normal(array.shape)
+        / math.sqrt(len(array) if array.ndim == 2 else 1)
+        for name, array in params.items()
+    }
+
+
 def _network(rng, params, input_shapes, forward, backward):
     """Return the subject of a network: forward(params, *inputs), backward(dy, cache)."""
-    params = _draw(rng, {name: array.shape for name, array in params.items()})
+    params = _of_order_one(rng, params)
     inputs = _draw(rng, input_shapes)
     y, _ = forward(params, *inputs.values())
     dy = rng.standard_normal(y.shape)

@@ -1,0 +1,22 @@
+"""One line of a proof."""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A number that a proof measured, and the largest that it may be."""
+
+    proof: str
+    subject: str
+    tensor: str
+    coordinates: int
+    error: float
+    limit: float
+
+    @property
+    def proved(self):
+        return self.error <= self.limit  # NaN is not
+
+
+def gradient_rows(proof, subject, errors, shapes, tensor_limit, coordinate_limit=None):
+    """Return the rows of {tensor: (error of the tensor, of its worst coordinate)}."""

@@ -1,0 +1,143 @@
+"""Loading an agent and looking at images with it."""
+
+import numpy as np
+import pytest
+
+import ramnp
+from ramnp import agent as agents
+from ramnp import checkpoint, model
+from ramnp.errors import CheckpointError, UserError
+from tests.helpers import small_config
+
+
+@pytest.fixture
+def agent(rng):
+    config = small_config()
+    return agents.Agent(model.init(rng, config), config, 0.1)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(256, size=(7, 11, 13), dtype=np.uint8)
+
+
+def test_seen_has_the_promised_shapes(agent, images):
+    """.classes (B,), .probabilities (B, classes), .locations (B, T, 2)."""
+    seen = agent.predict(images)
+    assert seen.classes.shape == (7,)
+    assert seen.probabilities.shape == (7, 5)
+    assert seen.locations.shape == (7, 4, 2)
+    assert seen.step_probabilities.shape == (7, 4, 5)
+    assert np.array_equal(seen.classes, seen.probabilities.argmax(axis=1))
+    assert np.array_equal(seen.step_probabilities[:, -1], seen.probabilities)
+    assert np.allclose(seen.step_probabilities.sum(axis=-1), 1, atol=1e-6)
+
+
+def test_bytes_and_floats_are_the_same_images(agent, images):
+    """uint8 in 0..255 and float32 or float64 in 0..1 give the same answer."""
+    seen = agent.predict(images)
+    for dtype in (np.float32, np.float64):
+        as_floats = agent.predict((images / 255).astype(dtype))
+        assert np.allclose(as_floats.probabilities, seen.probabilities, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_answer_and_another_seed_another(agent, images):
+    """A prediction is random, and repeatable."""
+    first, again = agent.predict(images), agent.predict(images)
+    assert np.array_equal(first.locations, again.locations)
+    assert not np.array_equal(first.locations, agent.predict(images, seed=1).locations)
+
+
+def test_deterministic_draws_nothing(agent, images):
+    """No location noise: any seed, and one image alone, give the same path."""
+    seen = agent.predict(images, deterministic=True)
+    other = agent.predict(images[2:3], seed=9, deterministic=True)
+    assert np.allclose(seen.locations[2], other.locations[0], atol=1e-6)
+    assert np.array_equal(seen.locations[:, 0], np.zeros((7, 2)))
+
+
+def test_rollouts_are_averaged_as_probabilities(agent, images):
+    """M rollouts: the mean of M different probabilities, not of one repeated."""
+    one, many = agent.predict(images), agent.predict(images, rollouts=20)
+    assert np.array_equal(one.locations, many.locations)
+    assert not np.allclose(one.probabilities, many.probabilities, atol=1e-7)
+    assert np.allclose(many.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_more_images_than_a_chunk_are_all_looked_at(agent, images, monkeypatch):
+    """Chunks are an affair of memory alone: what is deterministic stays the same."""
+    whole = agent.predict(images, deterministic=True)
+    monkeypatch.setattr(agents, "CHUNK", 3)
+    chunks = agent.predict(images, deterministic=True)
+    assert np.allclose(whole.probabilities, chunks.probabilities, atol=1e-6)
+
+
+def test_no_images_are_seen_as_none(agent):
+    """An empty batch gives empty arrays."""
+    seen = agent.predict(np.zeros((0, 9, 9), np.uint8))
+    assert seen.classes.shape == (0,) and seen.locations.shape == (0, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((9, 9), np.uint8),
+        np.zeros((2, 9, 9, 1), np.uint8),
+        np.zeros((2, 0, 9), np.uint8),
+        np.zeros((2, 9, 9), np.int64),
+        np.zeros((2, 9, 9), object),
+        np.full((2, 9, 9), 1.5),
+        np.full((2, 9, 9), -0.1),
+        np.full((2, 9, 9), np.nan),
+    ],
+)
+def test_what_is_no_batch_of_images_is_refused(agent, images):
+    """Wrong shape, type or range: one line that says so."""
+    with pytest.raises(UserError, match="images") as error:
+        agent.predict(images)
+    assert "\n" not in str(error.value)
+
+
+def test_fewer_than_one_rollout_is_refused(agent, images):
+    """rollouts must be at least 1."""
+    with pytest.raises(UserError, match="rollouts 0"):
+        agent.predict(images, rollouts=0)
+
+
+def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
+    """ramnp.load takes the run folder or the file and gives the same agent."""
+    agents.save_agent(tmp_path / "best.npz", agent, {"epoch": 3})
+    for where in (tmp_path, str(tmp_path), tmp_path / "best.npz"):
+        loaded = ramnp.load(where)
+        assert loaded.config == agent.config and loaded.location_std == 0.1
+        seen, expected = loaded.predict(images), agent.predict(images)
+        assert np.array_equal(seen.probabilities, expected.probabilities)
+    assert agents.load_with_training(tmp_path)[1] == {"epoch": 3}
+
+
+def test_what_holds_no_agent_is_refused_in_one_line(agent, tmp_path):
+    """Missing, foreign, or not fitting its own configuration."""
+    path = tmp_path / "best.npz"
+    agents.save_agent(path, agent, {})
+    arrays, meta = checkpoint.load(path)
+    short = {"parameters": arrays["parameters"][1:]}
+    double = {"parameters": arrays["parameters"].astype(np.float64)}
+    config = meta["config"]
+    for bad_arrays, bad_meta in (
+        (short, meta),
+        (double, meta),
+        ({}, meta),
+        (arrays, {}),
+        (arrays, meta | {"location_std": 0.0}),
+        (arrays, meta | {"location_std": "wide"}),
+        (arrays, meta | {"training": 3}),
+        (arrays, meta | {"config": config | {"h_size": -1}}),
+        (arrays, meta | {"config": config | {"colour": "red"}}),
+        (arrays, meta | {"config": config | {"h_size": 10**9}}),
+    ):
+        checkpoint.save(path, bad_arrays, bad_meta)
+        with pytest.raises(CheckpointError, match=r"best\.npz") as error:
+            ramnp.load(path)
+        assert "\n" not in str(error.value)
+    with pytest.raises(CheckpointError, match="nowhere"):
+        ramnp.load(tmp_path / "nowhere")

@@ -1,0 +1,48 @@
+"""What is settled before NumPy is loaded."""
+
+import os
+import subprocess
+import sys
+
+from ramnp import runtime
+
+
+def test_each_thread_gets_one_blas_thread_unless_the_user_says_otherwise(monkeypatch):
+    """The environment is completed, never overruled."""
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    runtime.configure()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1" == runtime.blas_threads()
+    assert os.environ["MKL_NUM_THREADS"] == "3"
+
+
+def test_freed_arrays_are_used_again():
+    """Making and freeing an array again and again takes no fresh pages."""
+    program = """
+import sys
+from ramnp import runtime
+if sys.argv[1] == "configured":
+    runtime.configure()
+import resource
+import numpy as np
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(200):
+        kept = [np.ones(100_000, np.float32) for _ in range(4)]
+        del kept
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+    counts = {
+        how: int(subprocess.check_output([sys.executable, "-c", program, how]))
+        for how in ("plain", "configured")
+    }
+    assert counts["configured"] < 100
+    assert counts["configured"] <= counts["plain"]
+
+
+def test_the_processor_has_a_name():
+    """It goes into checkpoints, to be compared on resume."""
+    assert runtime.processor()

@@ -1,0 +1,247 @@
+"""python -m ramnp.train: options, folders, exit codes."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ramnp import checkpoint, train
+from ramnp.config import Config, option_name
+from ramnp.errors import UserError
+from tests.helpers import TINY_RUN, write_digits
+
+COMMAND = [sys.executable, "-m", "ramnp.train"]
+
+
+def call(*arguments, **options):
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, **options
+    )
+
+
+def weights(folder):
+    return checkpoint.load(folder / "checkpoint.npz")[0]["parameters"].tobytes()
+
+
+def test_a_run_folder_holds_everything(finished_run):
+    """config, metrics, last and best checkpoint, result, three pictures."""
+    names = {path.name for path in finished_run.iterdir()}
+    assert names == {
+        ".lock",
+        "config.json",
+        "metrics.jsonl",
+        "checkpoint.npz",
+        "best.npz",
+        "result.json",
+        "curves.png",
+        "glimpses.png",
+        "glimpses.gif",
+    }
+    config = json.loads((finished_run / "config.json").read_text())
+    assert config["epochs"] == 3 and config["task"] == "centered"
+    result = json.loads((finished_run / "result.json").read_text())
+    assert result["num_test"] == 18 and result["rollouts"] == 2
+
+
+def test_the_same_command_gives_the_same_bits_in_a_fresh_process(
+    finished_run, digits_file, tmp_path
+):
+    """Metrics (times aside) and weights, bit for bit, whatever the threads."""
+    done = call(
+        *TINY_RUN, "--data", digits_file, "--run", str(tmp_path / "b"), "--threads=1"
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    assert weights(tmp_path / "b") == weights(finished_run)
+
+    def rows(folder):
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        return [row | {"seconds": 0, "images_per_second": 0} for row in rows]
+
+    assert rows(tmp_path / "b") == rows(finished_run)
+    for line in ("one rollout per image", "2 rollouts averaged", "glimpses.gif"):
+        assert line in done.stdout
+
+
+def test_a_run_killed_in_the_middle_resumes_to_the_same_bits(
+    finished_run, digits_file, tmp_path
+):
+    """kill -9, then --resume alone: configuration and data come from the folder."""
+    folder = tmp_path / "killed"
+    arguments = [*TINY_RUN, "--data", digits_file, "--run", str(folder)]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--save-every=1"], stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "checkpoint.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    done = call("--run", str(folder), "--resume")
+    assert done.returncode == 0, done.stderr
+    assert weights(folder) == weights(finished_run)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_an_interrupt_saves_says_how_to_go_on_and_exits(
+    number, code, digits_file, tmp_path
+):
+    """Ctrl-C finishes the step, saves, and one line says how to resume."""
+    folder = tmp_path / "run"
+    arguments = [*TINY_RUN, "--epochs=4000", "--data", digits_file]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--run", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert complaint.count("\n") == 1 and f"--run {folder} --resume" in complaint
+    checkpoint.load(folder / "checkpoint.npz")
+
+
+def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
+    """--help explains each one and shows what the task and recipe make of it."""
+    with pytest.raises(SystemExit) as stop:
+        train.main(["--task", "cluttered", "--recipe", "paper", "--help"])
+    assert stop.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for spec in dataclasses.fields(Config):
+        assert option_name(spec.name) in text
+    assert "side of a patch in cells, g_w (default: 12)" in text
+    assert "passes over the training digits (default: 200)" in text
+    for option in ("--resume", "--threads", "--data", "--run", "--strict"):
+        assert option in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--task", "centred"],
+        ["--recipe", "fast"],
+        ["--epochs", "-1"],
+        ["--epochs", "many"],
+        ["--location-std", "0"],
+        ["--location-std", "nan"],
+        ["--patch-size", "0"],
+        ["--num-shards", "21", "--batch-size", "20"],
+        ["--baseline", "leave-one-out"],
+        ["--threads", "0"],
+        ["--save-every", "-2"],
+        ["--colour", "red"],
+        ["--data", "{tmp}/nowhere.npz"],
+        ["--run", "{file}/run"],
+        ["--run", "{tmp}", "--resume"],
+        ["--canvas-size", "5"],
+        ["--num-classes", "4"],
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, digits_file, tmp_path):
+    """It names the thing, and nothing is made."""
+    (tmp_path / "a-file").write_text("")
+    folder = tmp_path / "run"
+    filled = [
+        a.format(tmp=tmp_path / "empty", file=tmp_path / "a-file") for a in arguments
+    ]
+    given = ["--run", str(folder), "--data", digits_file, *TINY_RUN, *filled]
+    with pytest.raises(UserError) as error:
+        train.main(given)
+    assert error.value.exit_code == 2
+    message = str(error.value)
+    assert "\n" not in message
+    assert filled[0] in message or filled[-1] in message or str(tmp_path) in message
+    assert not folder.exists()
+
+
+def test_a_folder_that_exists_is_left_alone(finished_run, digits_file):
+    """Without --resume a run never writes into another one's folder."""
+    before = weights(finished_run)
+    arguments = [*TINY_RUN, "--data", digits_file, "--run", str(finished_run)]
+    with pytest.raises(UserError, match="exists: go on with it by --resume"):
+        train.main(arguments)
+    assert weights(finished_run) == before
+
+
+def test_resuming_with_another_setting_names_it(finished_run, digits_file):
+    """The field and both values, and nothing is lost."""
+    before = weights(finished_run)
+    for option, words in (
+        ("--learning-rate=0.5", "--learning-rate 0.002, not 0.5"),
+        ("--task=cluttered", "--task centered, not cluttered"),
+    ):
+        with pytest.raises(UserError, match=words):
+            train.main(["--run", str(finished_run), "--resume", option])
+    assert weights(finished_run) == before
+
+
+def test_a_damaged_checkpoint_is_one_line_on_resume(finished_run, tmp_path):
+    """Never a traceback, never half a model."""
+    for name in ("config.json", "checkpoint.npz"):
+        (tmp_path / name).write_bytes((finished_run / name).read_bytes())
+    damaged = bytearray((tmp_path / "checkpoint.npz").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (tmp_path / "checkpoint.npz").write_bytes(damaged)
+    with pytest.raises(UserError, match=r"checkpoint\.npz") as error:
+        train.main(["--run", str(tmp_path), "--resume"])
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == damaged
+
+
+def test_a_finished_run_can_be_resumed_to_redo_its_last_part(finished_run, tmp_path):
+    """Killed while it was testing or drawing, it does that again."""
+    for path in finished_run.iterdir():
+        if path.name not in ("result.json", "glimpses.png", ".lock"):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert train.main(["--run", str(tmp_path), "--resume"]) == 0
+    for name in ("result.json", "best.npz"):
+        assert (tmp_path / name).read_bytes() == (finished_run / name).read_bytes()
+
+
+def test_divergence_is_exit_code_3(digits_file, tmp_path):
+    """The step and the tensor are named on one line."""
+    done = call(
+        *TINY_RUN,
+        "--learning-rate=1e6",
+        "--data",
+        digits_file,
+        "--run",
+        str(tmp_path / "run"),
+    )
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1 and "error: step " in done.stderr
+
+
+def test_help_loads_nothing_heavy():
+    """NumPy, SciPy and matplotlib wait until they are needed."""
+    program = (
+        "import sys, runpy\n"
+        "sys.argv = ['train', '--help']\n"
+        "try:\n"
+        "    runpy.run_module('ramnp.train', run_name='__main__')\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "print(sorted({'numpy', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert printed.splitlines()[-1] == "[]"
+
+
+def test_an_agent_learns_to_tell_bars_apart(tmp_path):
+    """From guessing (90 % wrong) to less than a third wrong, in seconds."""
+    data = write_digits(tmp_path / "bars.npz", count=1400)
+    arguments = "--epochs=12 --batch-size=50 --num-glimpses=4 --rollouts=2".split()
+    folder = tmp_path / "run"
+    assert train.main([*arguments, "--data", data, "--run", str(folder)]) == 0
+    assert json.loads((folder / "result.json").read_text())["test_error"] < 33
+

@@ -1,0 +1,315 @@
+"""The loop: same bits after any stop, whatever the threads, and honest sums."""
+
+import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from ramnp import agent as agents
+from ramnp import checkpoint, model, reinforce, state, training
+from ramnp.datasets import scenes
+from ramnp.datasets.mnist import Digits
+from ramnp.errors import DivergenceError
+from tests.helpers import relative_error, small_config, small_split
+
+CLOCKS = {"seconds", "images_per_second"}
+
+
+def tiny_config(**changes):
+    settings = {
+        "num_classes": 10,
+        "epochs": 3,
+        "batch_size": 24,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "average_decay": 0.9,
+        "policy_into_core": True,
+        "final_location_std": 0.1,
+    }
+    return small_config(**(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """90 bars to train on: 4 batches of 24, the last one of 18."""
+    splits = (small_split(seed, n, 12, 12) for seed, n in enumerate((90, 30, 30)))
+    return Digits(*splits, sha256="0" * 64)
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
+def train(config, digits, folder, threads=2, save_every=0):
+    """Train, or go on where the folder's checkpoint is; return the final state."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "checkpoint.npz"
+    now = state.initial(config, 90)
+    if path.exists():
+        now, _ = state.load(path, config, 90, digits.sha256)
+    with ThreadPoolExecutor(threads) as threads:
+        training.train(config, digits, str(folder), now, threads, save_every)
+    return now
+
+
+def without_clocks(history):
+    return [{k: v for k, v in row.items() if k not in CLOCKS} for row in history]
+
+
+def assert_same_bits(one, other):
+    assert one.vector.tobytes() == other.vector.tobytes()
+    assert one.average.tobytes() == other.average.tobytes()
+    assert without_clocks(one.history) == without_clocks(other.history)
+    assert one.best_error == other.best_error
+
+
+def signal_in_step(monkeypatch, number, steps):
+    """Send a signal to this process in the middle of each of these calls of step."""
+    calls = iter(range(1000))
+    step = training.Trainer.step
+
+    def step_with_signal(self):
+        if next(calls) in steps:
+            os.kill(os.getpid(), number)
+        step(self)
+
+    monkeypatch.setattr(training.Trainer, "step", step_with_signal)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(digits, tmp_path_factory):
+    return train(tiny_config(), digits, tmp_path_factory.mktemp("runs") / "whole")
+
+
+@pytest.mark.parametrize("stop", range(12))
+def test_stopped_after_any_step_it_resumes_to_the_same_bits(
+    stop, digits, tmp_path, monkeypatch, uninterrupted
+):
+    """Stop anywhere, resume: the same bits, in the middle of an epoch or at its end."""
+    with monkeypatch.context() as patch:
+        signal_in_step(patch, signal.SIGINT, {stop})
+        with pytest.raises(training.Interrupted) as interrupted:
+            train(tiny_config(), digits, tmp_path)
+    assert interrupted.value.exit_code == 130
+    saved, _ = state.load(tmp_path / "checkpoint.npz", tiny_config(), 90, "0" * 64)
+    assert saved.step == stop + 1
+    assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
+
+
+def test_stopped_during_an_evaluation_it_resumes_to_the_same_bits(
+    digits, tmp_path, monkeypatch, uninterrupted
+):
+    """A signal between two chunks of validation loses nothing."""
+    with monkeypatch.context() as patch:
+        chunk = scenes.frozen_chunk
+
+        def chunk_with_signal(*arguments):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return chunk(*arguments)
+
+        patch.setattr(scenes, "frozen_chunk", chunk_with_signal)
+        with pytest.raises(training.Interrupted) as interrupted:
+            train(tiny_config(), digits, tmp_path)
+    assert interrupted.value.exit_code == 143
+    assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
+
+
+def test_a_chain_of_stops_reaches_the_same_bits(
+    digits, tmp_path, monkeypatch, uninterrupted
+):
+    """Stopped after every single step, the run still ends on the same bits."""
+    for _ in range(12):
+        with monkeypatch.context() as patch:
+            signal_in_step(patch, signal.SIGINT, {0})
+            with pytest.raises(training.Interrupted):
+                train(tiny_config(), digits, tmp_path)
+    assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_changes_no_bit(
+    threads, digits, tmp_path, uninterrupted
+):
+    """The result does not depend on how many threads run the shards."""
+    assert_same_bits(train(tiny_config(), digits, tmp_path, threads), uninterrupted)
+
+
+def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
+    """--save-every moves no random stream."""
+    assert_same_bits(
+        train(tiny_config(), digits, tmp_path, save_every=1), uninterrupted
+    )
+
+
+def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupted):
+    """Evaluation has a stream of its own."""
+    config = tiny_config()
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    training.count_wrong(trainer.agent, digits.valid, "valid", pool, 3)
+    training.train(config, digits, str(tmp_path), now, pool)
+    assert_same_bits(now, uninterrupted)
+
+
+@pytest.mark.parametrize("num_shards", [1, 2, 3, 24])
+def test_shards_make_up_the_gradient_of_the_whole_batch(
+    num_shards, digits, pool, monkeypatch
+):
+    """Cut into shards, a batch of 24 and the short one of 18 give the mean over it."""
+    config = tiny_config(num_shards=num_shards, final_location_std=0.0)
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    seen = []
+    rollout = model.rollout
+
+    def remember(params, images, *arguments):
+        trajectory = rollout(params, images, *arguments)
+        seen.append((images, trajectory.locations))
+        return trajectory
+
+    monkeypatch.setattr(model, "rollout", remember)
+    with ThreadPoolExecutor(1) as one_thread:
+        trainer.pool = one_thread
+        for position, size in ((0, 24), (3, 18)):
+            seen.clear()
+            now.position = position
+            before = now.vector.copy()
+            trainer.step()
+            taken = trainer.gradients[0].copy()
+            moved, now.vector[:] = now.vector.copy(), before
+            images = np.concatenate([i for i, _ in seen])
+            locations = np.concatenate([l for _, l in seen], axis=1)
+            batch = now.order[position * 24 : position * 24 + 24]
+            assert len(images) == len(batch) == size
+            labels = digits.train.labels[batch].astype(np.intp)
+            whole = gradient(trainer.params, images, locations, labels, config)
+            assert relative_error(taken, whole) < 1e-4
+            now.vector[:] = moved
+
+
+def gradient(params, images, locations, labels, config):
+    trajectory = model.replay(params, images, locations, config)
+    reward = reinforce.rewards(trajectory.logits, labels, config.reward)
+    R = reinforce.returns_to_go(reward, config.discount)
+    advantage = reinforce.advantages(R, trajectory.baseline, "learned", 1)
+    _, cache = reinforce.hybrid_loss_forward(
+        trajectory, labels, R, advantage, config, config.location_std
+    )
+    grads = model.backward(*reinforce.hybrid_loss_backward(cache), trajectory, config)
+    arrays = [grads[network][name] for network in params for name in params[network]]
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+def test_every_image_is_used_once_an_epoch(digits, pool, monkeypatch):
+    """The last short batch is not dropped, and no image comes twice."""
+    config = tiny_config()
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    used = []
+    compose = scenes.compose
+
+    def remember(split, index, *arguments):
+        used.extend(index)
+        return compose(split, index, *arguments)
+
+    monkeypatch.setattr(scenes, "compose", remember)
+    for _ in range(trainer.steps_per_epoch):
+        trainer.step()
+    assert sorted(used) == list(range(90))
+    row = trainer.end_epoch(valid_error=50.0)
+    assert not np.array_equal(now.order, np.asarray(used))
+    assert row["step"] == 4
+
+
+def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
+    """best.npz is the epoch with the lowest validation error, not the last one."""
+    errors = iter([30.0, 10.0, 20.0])
+    kept = []
+
+    class Told:
+        def __init__(self):
+            self.error = next(errors)
+
+    def told(agent, *arguments, **options):
+        kept.append(np.concatenate([agent.params["core"]["W_h"].ravel()]))
+        return Told()
+
+    monkeypatch.setattr(training, "count_wrong", told)
+    last = train(tiny_config(), digits, tmp_path)
+    best, row = agents.load_with_training(tmp_path)
+    assert row["epoch"] == 2 and row["valid_error"] == 10.0 == last.best_error
+    assert np.array_equal(best.params["core"]["W_h"].ravel(), kept[1])
+    assert not np.array_equal(kept[1], kept[2])
+    # Its policy is as wide as it was when it was judged, not as at the end.
+    assert 0.1 < best.location_std < 0.2
+
+
+def test_metrics_are_a_row_an_epoch_with_the_promised_keys(
+    digits, tmp_path, uninterrupted
+):
+    """metrics.jsonl holds an object per epoch, errors in percent."""
+    train(tiny_config(), digits, tmp_path)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    for row in rows:
+        assert list(row) == [
+            "epoch",
+            "step",
+            "cross_entropy",
+            "baseline_loss",
+            "train_error",
+            "valid_error",
+            "learning_rate",
+            "images_per_second",
+            "seconds",
+        ]
+        assert 0 <= row["train_error"] <= 100 and 0 <= row["valid_error"] <= 100
+        assert row["cross_entropy"] > 0 and row["images_per_second"] > 0
+    assert without_clocks(rows) == without_clocks(uninterrupted.history)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
+    """Divergence names the step and the tensor and leaves the checkpoint alone."""
+    config = tiny_config(optimizer=optimizer, learning_rate=1e6, clip_norm=0.0)
+    tmp_path.joinpath("checkpoint.npz").write_bytes(b"the last good one")
+    now = state.initial(config, 90)
+    with ThreadPoolExecutor(1) as one, pytest.raises(DivergenceError) as error:
+        training.train(config, digits, str(tmp_path), now, one, save_every=1)
+    assert error.value.exit_code == 3
+    message = str(error.value)
+    assert "step" in message and "\n" not in message
+    assert any(f"{network}." in message for network in ("glimpse", "core", "action"))
+    kept = tmp_path.joinpath("checkpoint.npz")
+    if kept.read_bytes() != b"the last good one":  # steps before were still finite
+        assert np.isfinite(checkpoint.load(kept)[0]["parameters"]).all()
+
+
+def test_an_infinite_weight_is_named(digits, pool):
+    """The broken weight is named, not what it breaks downstream."""
+    config = tiny_config()
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer.params["core"]["W_g"][2, 3] = np.inf
+    with pytest.raises(DivergenceError, match=r"step 1: core\.W_g is no longer"):
+        trainer.step()
+    assert now.step == 0
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    """After the first signal, the system's own way of dealing with it is back."""
+    with training.stop_signals() as stop_if_asked:
+        stop_if_asked()
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(training.Interrupted):
+            stop_if_asked()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
