@@ -49,7 +49,8 @@ def run(main):
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # One line, whatever the user's own words in it hold.
+        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
         code = error.exit_code
     except MemoryError:
         print(

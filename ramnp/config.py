@@ -183,9 +183,7 @@ def _check(spec, value):
     if not right:
         raise UserError(f"{name} must be of type {spec.type.__name__}, not {value!r}")
     if bounds["choices"] and value not in bounds["choices"]:
-        raise UserError(
-            f"{name} {value}: choose one of {', '.join(bounds['choices'])}"
-        )
+        raise UserError(f"{name} {value}: choose one of {', '.join(bounds['choices'])}")
     if spec.type is float and not abs(value) < float("inf"):
         raise UserError(f"{name} {value}: must be a finite number")
     for key, wrong, words in (

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
@@ -56,23 +57,23 @@ _own_style = matplotlib.style.context(
 )
 
 
-class Panel(NamedTuple):
+class _Panel(NamedTuple):
     label: str
     series: dict  # metric: (name, colour)
     may_be_log: bool = True
 
 
 PANELS = (
-    Panel(
+    _Panel(
         "error (%)",
         {
             "train_error": ("training", COLOURS["muted"]),
             "valid_error": ("validation", COLOURS["action"]),
         },
     ),
-    Panel("cross-entropy", {"cross_entropy": ("", COLOURS["action"])}),
-    Panel("baseline loss", {"baseline_loss": ("", COLOURS["baseline"])}),
-    Panel("learning rate", {"learning_rate": ("", COLOURS["core"])}, False),
+    _Panel("cross-entropy", {"cross_entropy": ("", COLOURS["action"])}),
+    _Panel("baseline loss", {"baseline_loss": ("", COLOURS["baseline"])}),
+    _Panel("learning rate", {"learning_rate": ("", COLOURS["core"])}, False),
 )
 
 
@@ -82,10 +83,11 @@ def draw_curves(history, path, title=""):
 
     Where a metric is missing, null or not finite, its line goes on to the next value.
     """
-    figure = Figure(figsize=(9, 5.6), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", weight="bold")
-    axes = figure.subplots(math.ceil(len(PANELS) / 2), 2).ravel()
-    for ax, panel in zip(axes, PANELS):
+    figure = Figure(figsize=(9, 6))
+    figure.suptitle(title, x=0.08, y=0.97, ha="left", weight="bold")
+    axes = figure.subplots(2, 2)
+    figure.subplots_adjust(0.08, 0.08, 0.98, 0.87, wspace=0.22, hspace=0.3)
+    for ax, panel in zip(axes.flat, PANELS):
         _draw_panel(ax, panel, history)
     write_atomically(path, _png(figure))
 
@@ -117,8 +119,8 @@ def _draw_panel(ax, panel, history):
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    elif values.min() >= 0:
-        ax.set_ylim(bottom=0)
+    elif values.min() >= 0 < values.max():
+        ax.set_ylim(0, 1.08 * values.max())
     if len(panel.series) > 1:
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0.1)
 
@@ -130,7 +132,7 @@ def _finite(history, metric):
     return np.array(points, float).reshape(-1, 2).T
 
 
-# Inches
+# Sizes in inches
 SCENE = 1.6
 RETINA = 1.0
 BARS = 0.36
@@ -156,8 +158,7 @@ def draw_glimpses(images, labels, seen, config, path):
     steps = np.linspace(0, T - 1, min(T, MOST_COLUMNS)).round().astype(int)
     colours = _time_colours(T)
 
-    tallness = min(1, (limits[3] - limits[1]) / (limits[2] - limits[0]))
-    scene, retina = SCENE * tallness, RETINA * tallness
+    scene, retina = SCENE * _tallness(limits), RETINA * _tallness(limits)
     head, foot = 0.6, 0.35
     row = max(scene, retina + GAP / 2 + BARS + CLASS_NAMES) + 0.15
     left = 2 * MARGIN + SCENE
@@ -181,9 +182,8 @@ def draw_glimpses(images, labels, seen, config, path):
         for column, t in enumerate(steps):
             x = column * (RETINA + GAP)
             ax = _add_view(figure, left + x, top, RETINA, retina, limits)
-            _show(
-                ax, _reassemble(patches[i, t, None], boxes[i, t, None], limits), limits
-            )
+            view = _reassemble(patches[i, t, None], boxes[i, t, None], limits)
+            _show(ax, view, limits)
             _draw_windows(ax, boxes[i, t], colours[t])
             _draw_belief(bars, seen.step_probabilities[i, t], labels[i], x, RETINA)
         _write_verdict(figure, right + MARGIN, top, seen, i, labels[i])
@@ -202,7 +202,7 @@ def animate_glimpses(images, labels, seen, config, path):
     B, T = boxes.shape[:2]
     colours = _time_colours(T)
 
-    height = SIDE * min(1, (limits[3] - limits[1]) / (limits[2] - limits[0]))
+    height = SIDE * _tallness(limits)
     width = 2 * SIDE + GAP
     cell_width = width + 2 * MARGIN
     cell_height = height + BARS + CLASS_NAMES + 0.4
@@ -235,12 +235,12 @@ def animate_glimpses(images, labels, seen, config, path):
             _show_image(scene, images[i])
             _draw_path(scene, boxes[i, past, 0], colours)
             _draw_windows(scene, boxes[i, t], colours[t])
-            seen_so_far = _reassemble(patches[i, past], boxes[i, past], limits)
-            _show(retina, seen_so_far, limits)
+            view = _reassemble(patches[i, past], boxes[i, past], limits)
+            _show(retina, view, limits)
             _draw_belief(bars, seen.step_probabilities[i, t], labels[i], 0, width)
         canvas.draw()
         frames.append(Image.fromarray(np.array(canvas.buffer_rgba())[..., :3]))
-    write_atomically(path, _gif(frames))
+    write_atomically(path, _gif(frames, [*COLOURS.values(), *colours]))
 
 
 def _look(images, locations, config):
@@ -272,6 +272,12 @@ def _limits(boxes, image_shape):
     return (*low, *high)
 
 
+def _tallness(limits):
+    """Return the height of a view over its width, at most 1: tall ones get narrow."""
+    left, top, right, bottom = limits
+    return min(1, (bottom - top) / (right - left))
+
+
 def _reassemble(patches, boxes, limits):
     """Put cells (n, k, patch, patch) at their places in a view, the finer on top.
 
@@ -284,9 +290,8 @@ def _reassemble(patches, boxes, limits):
     view = np.full((len(y), len(x)), np.nan)
     size = patches.shape[-1]
     for scale in reversed(range(patches.shape[1])):
-        for patch, (left, top, right, bottom) in zip(
-            patches[:, scale], boxes[:, scale]
-        ):
+        for patch, box in zip(patches[:, scale], boxes[:, scale]):
+            left, top, right, bottom = box
             column = np.floor((x - left) / (right - left) * size).astype(int)
             row = np.floor((y - top) / (bottom - top) * size).astype(int)
             columns = (column >= 0) & (column < size)
@@ -371,7 +376,8 @@ def _number(ax, boxes, colours):
     for t, corners in enumerate(boxes[:, [(0, 1), (2, 1), (0, 3), (2, 3)]]):
         room = [min((math.dist(c, o) for o in taken), default=0) for c in corners]
         taken.append(corners[np.argmax(room)])
-        ax.text(*taken[-1], t + 1, clip_on=True, **_badge(colours[t], 6))
+        if ax.viewLim.contains(*taken[-1]):  # no font can be drawn a mile away
+            ax.text(*taken[-1], t + 1, clip_on=True, **_badge(colours[t], 6))
 
 
 def _badge(colour, fontsize):
@@ -398,9 +404,11 @@ def _draw_belief(ax, probabilities, label, left, width):
     points = 72 * 0.8 * width / count
     ax.vlines(x, 0, probabilities, colours, linewidths=points, capstyle="butt")
     ax.hlines(0, left, left + width, COLOURS["muted"], linewidths=0.8, clip_on=False)
-    for c in {favourite, label}:
+    named = sorted({int(favourite), int(label)})
+    crowded = x[named[-1]] - x[named[0]] < 0.08 and len(named) == 2
+    for c, side in zip(named, ("right", "left") if crowded else ("center", "center")):
         style = {"color": colours[c], "fontsize": 7, "weight": "bold"}
-        ax.text(x[c], -0.1, c, ha="center", va="top", **style)
+        ax.text(x[c], -0.1, c, ha=side, va="top", **style)
 
 
 def _write_verdict(figure, left, top, seen, i, label):
@@ -432,20 +440,25 @@ def _png(figure):
     return file.getvalue()
 
 
-def _gif(frames):
-    """Return the bytes of a GIF of RGB frames with one palette between them."""
-    # The last frame has every colour of those before.
+def _gif(frames, colours):
+    """Return the bytes of a GIF of RGB frames, which share a palette of 256 colours.
+
+    These are the given ones and the most frequent of the last frame, which has every
+    box of those before.
+    """
     last = frames[-1]
     counts = sorted(last.getcolors(last.width * last.height), reverse=True)
+    given = np.rint(255 * to_rgba_array(colours)[:, :3]).astype(int)
+    frequent = np.array([rgb for _, rgb in counts])
     palette = Image.new("P", (1, 1))
-    palette.putpalette([value for _, rgb in counts[:256] for value in rgb])
+    palette.putpalette(np.concatenate([given, frequent])[:256].ravel().tolist())
     frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
     # Pillow finds the nearest colour to within a few levels: white may have turned grey.
     background = 3 * frames[0].getpixel((0, 0))
-    colours = frames[0].getpalette()
-    colours[background : background + 3] = 255, 255, 255
+    values = frames[0].getpalette()
+    values[background : background + 3] = 255, 255, 255
     for frame in frames:
-        frame.putpalette(colours)
+        frame.putpalette(values)
     durations = [700] * (len(frames) - 1) + [2800]
     file = io.BytesIO()
     frames[0].save(

@@ -11,7 +11,16 @@ from ramnp.config import option_name
 from ramnp.errors import CheckpointError
 
 STREAMS = ("initialisation", "shuffling", "scenes", "policy")
-SUMS = ("cross_entropy", "baseline_loss", "wrong", "rows", "images", "seconds")
+SUMS = (
+    "cross_entropy",
+    "baseline_loss",
+    "wrong",
+    "saturated",
+    "means",
+    "rows",
+    "images",
+    "seconds",
+)
 
 
 @dataclass

@@ -20,6 +20,8 @@ from ramnp.files import write_atomically
 
 # Beyond this, squares overflow in float32: whatever the agent does, it does not learn.
 LARGEST_NORM = 1e18
+# A mean of the policy this close to the border, or beyond, counts as saturated.
+SATURATED = 0.95
 
 
 class Interrupted(Exception):
@@ -177,6 +179,8 @@ class Trainer:
             "cross_entropy": float(losses.cross_entropy) * num_rows,
             "baseline_loss": float(losses.baseline) * num_rows,
             "wrong": int((trajectory.logits[-1].argmax(axis=-1) != labels).sum()),
+            "saturated": int((np.abs(trajectory.mu) > SATURATED).sum()),
+            "means": trajectory.mu.size,
             "rows": len(labels),
         }
 
@@ -229,6 +233,7 @@ class Trainer:
             "learning_rate": self.learning_rate,
             "images_per_second": sums["images"] / sums["seconds"],
             "seconds": state.seconds,
+            "saturation": sums["saturated"] / max(sums["means"], 1),
         }
         state.history.append(row)
         state.position = 0

@@ -40,10 +40,18 @@ def small_split(seed, count, height=28, width=28):
 
 
 # A run of 12 steps, 4 an epoch, whose last batch is short: a fraction of a second.
-TINY_RUN = (
-    "--epochs=3 --batch-size=24 --num-glimpses=3 --patch-size=4 --h-size=16 "
-    "--hg-size=8 --hl-size=8 --g-size=16 --locator-hidden-size=8 --rollouts=2"
-).split()
+TINY_RUN = [
+    "--epochs=3",
+    "--batch-size=24",
+    "--num-glimpses=3",
+    "--patch-size=4",
+    "--h-size=16",
+    "--hg-size=8",
+    "--hl-size=8",
+    "--g-size=16",
+    "--locator-hidden-size=8",
+    "--rollouts=2",
+]
 
 
 def write_digits(path, count=126, side=12):

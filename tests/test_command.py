@@ -15,6 +15,7 @@ from ramnp.errors import DivergenceError, UserError
         (0, 0, ""),
         (130, 130, ""),
         (UserError("--x 3: too many"), 2, "error: --x 3: too many\n"),
+        (UserError("--task a\nb: unknown"), 2, "error: --task a b: unknown\n"),
         (DivergenceError("step 3"), 3, "error: step 3\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],

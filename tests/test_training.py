@@ -52,8 +52,8 @@ def train(config, digits, folder, threads=2, save_every=0):
     now = state.initial(config, 90)
     if path.exists():
         now, _ = state.load(path, config, 90, digits.sha256)
-    with ThreadPoolExecutor(threads) as threads:
-        training.train(config, digits, str(folder), now, threads, save_every)
+    with ThreadPoolExecutor(threads) as pool:
+        training.train(config, digits, str(folder), now, pool, save_every)
     return now
 
 
@@ -132,9 +132,7 @@ def test_a_chain_of_stops_reaches_the_same_bits(
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_number_of_threads_changes_no_bit(
-    threads, digits, tmp_path, uninterrupted
-):
+def test_the_number_of_threads_changes_no_bit(threads, digits, tmp_path, uninterrupted):
     """The result does not depend on how many threads run the shards."""
     assert_same_bits(train(tiny_config(), digits, tmp_path, threads), uninterrupted)
 
@@ -205,6 +203,12 @@ def gradient(params, images, locations, labels, config):
     return np.concatenate([array.ravel() for array in arrays])
 
 
+def test_an_agent_with_one_glimpse_trains(digits, tmp_path):
+    """T = 1 makes no choice: there is nothing to saturate, and nothing breaks."""
+    now = train(tiny_config(num_glimpses=1, epochs=1), digits, tmp_path)
+    assert now.history[0]["saturation"] == 0
+
+
 def test_every_image_is_used_once_an_epoch(digits, pool, monkeypatch):
     """The last short batch is not dropped, and no image comes twice."""
     config = tiny_config()
@@ -269,10 +273,24 @@ def test_metrics_are_a_row_an_epoch_with_the_promised_keys(
             "learning_rate",
             "images_per_second",
             "seconds",
+            "saturation",
         ]
         assert 0 <= row["train_error"] <= 100 and 0 <= row["valid_error"] <= 100
         assert row["cross_entropy"] > 0 and row["images_per_second"] > 0
     assert without_clocks(rows) == without_clocks(uninterrupted.history)
+
+
+@pytest.mark.parametrize(("mean", "saturation"), [(0.5, 0), (0.96, 0.5), (3.0, 0.5)])
+def test_saturation_is_logged(mean, saturation, digits, pool):
+    """The share of the policy's means at the border or beyond, here those of x."""
+    config = tiny_config(learning_rate=1e-9)
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer.params["location"]["W_mu"][:] = 0
+    trainer.params["location"]["b_mu"][:] = -mean, 0.2
+    trainer.step()
+    row = trainer.end_epoch(valid_error=50.0)
+    assert row["saturation"] == pytest.approx(saturation)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

@@ -111,13 +111,17 @@ def _download(url, progress) -> bytes:
     from tqdm import tqdm
 
     received = _BoundedBytes(_MAX_DOWNLOAD)
-    failures = []
+    responses, failures = [], []
 
     def work():
         try:
             downloader(url, received, None)
-        except (OSError, ValueError, DataError) as error:
+        # Whatever a server provokes, the next source is asked.
+        except Exception as error:  # noqa: BLE001
             failures.append(_explain(error))
+        finally:
+            for response in responses:  # pooch leaves them open when something fails
+                response.close()
 
     with tqdm(
         desc=url.rsplit("/", 1)[-1],
@@ -127,7 +131,8 @@ def _download(url, progress) -> bytes:
         leave=False,
         disable=None if progress else True,  # None: only on a terminal
     ) as bar:
-        downloader = pooch.HTTPDownloader(bar, chunk_size=1 << 16)
+        hooks = {"response": lambda response, **options: responses.append(response)}
+        downloader = pooch.HTTPDownloader(bar, chunk_size=1 << 16, hooks=hooks)
         start = time.monotonic()
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
@@ -161,7 +166,6 @@ def _explain(error) -> DataError:
         return error
     response = getattr(error, "response", None)
     if response is not None:
-        response.close()
         return _Passing(f"HTTP status {response.status_code}")
     cause = error
     while cause:

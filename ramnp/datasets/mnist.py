@@ -1,6 +1,7 @@
 """The digits: MNIST, fetched once and verified, or a user's own data."""
 
 import hashlib
+from os.path import realpath
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,7 +96,7 @@ def _read_folder(folder, progress):
     """Images and labels for training, then for the test."""
     found = {name: _find(folder, name) for name in SHA256}
     missing = {name: SHA256[name] for name in SHA256 if not found[name]}
-    is_default = folder.resolve() == Path(DEFAULT_FOLDER).resolve()
+    is_default = realpath(folder) == realpath(DEFAULT_FOLDER)
     if len(missing) == len(SHA256) and not is_default and _has_files(folder):
         raise DataError(
             f"{folder} holds other files, but none of {', '.join(SHA256)}: name an "

@@ -1,116 +1,195 @@
-"""REINFORCE on average, against the exact gradient of what it estimates.
+"""REINFORCE on average: many sampled gradients against the exact one.
 
-The agent looks through a smooth sensor, so what it earns is a smooth function of where
-it looks, and the expectation over Gaussian locations is a sum: Gauss and Hermite's
-quadrature. The complex step differentiates that sum by moving the nodes with the
-policy's mean, l = mu(theta) + sigma z, so neither log pi nor any backward pass has a
-part in it.
+The samples go the whole way of training, from rollout to backward; the agent looks
+through the smooth sensor, for which quadrature knows the answer.
 """
 
-import contextlib
 import dataclasses
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ramnp import model, reinforce
-from ramnp.config import Config
-from ramnp.networks import glimpse_sensor
-from ramnp.proofs import complex_step
-from ramnp.proofs.complex_step import flat, nested
-from ramnp.proofs.replacing import replaced
+from ramnp.proofs import quadrature
+from ramnp.proofs.complex_step import flat, nested, worst_errors
+from ramnp.proofs.quadrature import smooth_sensor
+from ramnp.proofs.rows import Row
 
-# How far every unit stands from the kink of its rectifier: more than eight standard
-# deviations of the policy move it, so that the agent is smooth wherever it looks.
-MARGIN = 4.0
+EXPECTATION = "expectation"
+QUADRATURE = "quadrature"
+VARIANCE = "variance"
+LARGEST_Z = 5.0
+CONVERGED = 1e-9
+LARGEST_VARIANCE = 0.5  # of what it is without a baseline
 
-
-class Problem(NamedTuple):
-    """A small agent before two images, each given by its smooth sensor's waves."""
-
-    config: Config
-    params: dict
-    images: np.ndarray
-    labels: np.ndarray
-
-
-def prepare_smooth(images, *_):
-    """In place of glimpse_sensor.prepare."""
-    return images
+BATCHES = 100
+IMAGES = 100  # in a batch
+ROLLOUTS = 4  # of an image
+SAMPLES = BATCHES * IMAGES * ROLLOUTS
+BASELINES = ("none", "learned", "leave-one-out")
 
 
-def smooth_glimpse(images, l):
-    """In place of glimpse_sensor.forward: rho_c = a_c sin(k_c . l + phase_c).
+class Case(NamedTuple):
+    """A mean and a standard deviation of the policy, and the nodes that suffice."""
 
-    images (B, 4, cells): the two wave numbers, phase and amplitude of each cell.
-    """
-    kx, ky, phase, amplitude = np.tile(images, (len(l) // len(images), 1, 1)).swapaxes(
-        0, 1
+    mean: tuple
+    std: float
+    num_nodes: int  # per dimension; one more changes nothing
+    num_choices: int = 1
+    squashed: bool = True  # by tanh, after a hidden layer; else linear
+
+
+CASES = {
+    "interior, σ 0.05": Case((0.1, -0.2), 0.05, 6),
+    "interior, σ 0.2": Case((0.1, -0.2), 0.2, 10),
+    "border, σ 0.05": Case((0.93, -0.85), 0.05, 6),
+    "border, σ 0.2": Case((0.93, -0.85), 0.2, 10),
+    "border, σ 0.2, linear mean": Case((0.93, -0.85), 0.2, 10, squashed=False),
+    "two choices, σ 0.05": Case((0.8, -0.7), 0.05, 4, num_choices=2),
+}
+
+
+def make_problem(case):
+    """Return the agent of a case."""
+    linear = {"locator_hidden_size": 0, "locator_tanh": False}
+    return quadrature.make_problem(
+        case.mean, case.std, case.num_choices, **({} if case.squashed else linear)
     )
-    return amplitude * np.sin(kx * l[:, :1] + ky * l[:, 1:] + phase)
 
 
-@contextlib.contextmanager
-def smooth_sensor():
-    """Let every agent look through the smooth sensor."""
-    with (
-        replaced(glimpse_sensor.prepare, prepare_smooth),
-        replaced(glimpse_sensor.forward, smooth_glimpse),
-    ):
-        yield
+def by_quadrature(names=CASES, baselines=BASELINES, seed=0):
+    """Work out exact gradients of cases; return a proof, () -> rows.
 
-
-def make_problem(mean, std, num_choices=1, seed=9, **settings):
-    """Return an agent that first chooses a location around `mean`.
-
-    The last unit of each layer is off, the others on, wherever the agent looks.
+    The proof samples anew, and compares under each kind of baseline.
     """
-    sizes = {"patch_size": 2, "hg_size": 3, "hl_size": 2, "g_size": 4, "h_size": 5}
-    options = {
-        "locator_hidden_size": 3,
-        "locator_tanh": True,
-        "policy_into_core": True,
-        "classify_every_step": True,
-        "reward": "log-probability",
-    }
-    config = Config(
-        **sizes | options | settings,
-        num_classes=3,
-        num_glimpses=num_choices + 1,
-        first_glimpse="center",
-        location_std=std,
-    )
+    solved = []
+    for name in names:
+        case = CASES[name]
+        problem = with_fitted_baseline(make_problem(case), seed)
+        coarse, exact = (
+            quadrature.expected_return(problem, case.num_nodes + more)
+            for more in (0, 1)
+        )
+        converged = max(error for error, _ in worst_errors(coarse, exact).values())
+        solved.append((name, problem, exact, converged))
+
+    def prove():
+        rows = []
+        for name, problem, exact, converged in solved:
+            size = sum(array.size for array in exact.values())
+            rows.append(Row(QUADRATURE, name, "all", size, converged, CONVERGED))
+            # Losses go down where returns go up.
+            downhill = {tensor: -gradient for tensor, gradient in exact.items()}
+            variances = {}
+            for baseline in baselines:
+                subject = f"{name}, baseline {baseline}"
+                samples = sampled_gradients(problem, seed, baseline=baseline)
+                for tensor, z in z_scores(samples, downhill).items():
+                    error = float(np.abs(z).max())
+                    rows.append(
+                        Row(EXPECTATION, subject, tensor, z.size, error, LARGEST_Z)
+                    )
+                variances[baseline] = total_variance(samples)
+                if baseline != "none" and "none" in variances:
+                    ratio = variances[baseline] / variances["none"]
+                    rows.append(
+                        Row(VARIANCE, subject, "all", size, ratio, LARGEST_VARIANCE)
+                    )
+        return rows
+
+    return prove
+
+
+@smooth_sensor()
+def sampled_gradients(problem, seed, terms=("policy",), batches=BATCHES, **settings):
+    """Return {name: (batches, ...)}: of each batch, the gradient of some loss terms.
+
+    terms: of cross_entropy, policy and baseline. settings: changes of the problem's.
+    """
+    config = dataclasses.replace(problem.config, num_rollouts=ROLLOUTS, **settings)
     rng = np.random.default_rng(seed)
-    p = flat(model.init(rng, config, np.float64))
-    for array in p.values():
-        array[...] = rng.standard_normal(array.shape) / math.sqrt(len(array))
-    p["core.W_h"] *= 0.5
-    p["action.W_a"] *= 2
-    images = rng.standard_normal((2, 4, config.patch_size**2))
+    copies = IMAGES // len(problem.images)
+    images = np.tile(problem.images, (copies, 1, 1))
+    labels = np.tile(problem.labels, copies * ROLLOUTS)
+    gradients = [
+        flat(_gradient(problem.params, images, labels, rng, config, terms))
+        for _ in range(batches)
+    ]
+    return {
+        name: np.stack([gradient[name] for gradient in gradients])
+        for name in gradients[0]
+    }
 
-    def settle(bias, *terms):
-        """Set a bias so that each unit stands off its kink; return the units."""
-        z = sum((x @ p[weights]).mean(axis=0) for x, weights in terms)
-        off_kink = np.full(z.shape, MARGIN)
-        off_kink[-1] = -MARGIN
-        p[bias][...] = off_kink - z
-        return np.maximum(off_kink, 0)[None]
 
-    l = np.tile(mean, (2, 1))
-    hg = settle("glimpse.b_hg", (smooth_glimpse(images, l), "glimpse.W_hg"))
-    hl = settle("glimpse.b_hl", (l, "glimpse.W_hl"))
-    g = settle("glimpse.b_g", (np.concatenate([hg, hl], axis=1), "glimpse.W_g"))
-    h = np.maximum([[MARGIN] * (config.h_size - 1) + [0]], 0)
-    settle("core.b_h", (h, "core.W_h"), (g, "core.W_g"))
-    if config.locator_hidden_size:
-        settle("location.b_hidden", (h, "location.W_hidden"))
-    p["action.b_a"][...] = -(h @ p["action.W_a"])[0]
+def z_scores(samples, exact):
+    """Return {name: z}: how many standard errors the mean of samples is off.
 
-    params = nested(p)
-    p["location.b_mu"][...] = 0
-    with smooth_sensor():
-        first = np.zeros((config.num_glimpses, 2, 2))
-        mu = model.replay(params, images, first, config).mu[0]
-    before_tanh = np.arctanh if config.locator_tanh else np.asarray
-    ...
+    Where every sample is the same there is no error to allow for: 0 if it is the
+    exact value, else infinity.
+    """
+    z = {}
+    for name, drawn in samples.items():
+        gap = drawn.mean(axis=0) - exact[name]
+        error = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z[name] = np.where(gap == 0, 0.0, gap / error)
+    return z
+
+
+def largest(z):
+    """Return the largest |z| of all."""
+    return max(np.abs(values).max() for values in z.values())
+
+
+def total_variance(samples):
+    """Return the variance of one batch's gradient, summed over coordinates."""
+    return float(sum(drawn.var(axis=0, ddof=1).sum() for drawn in samples.values()))
+
+
+@smooth_sensor()
+def with_fitted_baseline(problem, seed):
+    """Return the problem with the baseline network fitted to returns, least squares.
+
+    What b_t is made of shows when each weight in turn is 1 and all others 0.
+    """
+    config = dataclasses.replace(problem.config, num_rollouts=ROLLOUTS)
+    rng = np.random.default_rng(seed)
+    images = np.tile(problem.images, (IMAGES, 1, 1))
+    labels = np.tile(problem.labels, IMAGES * ROLLOUTS)
+    trajectory = model.rollout(
+        problem.params, images, rng, config, num_rollouts=ROLLOUTS
+    )
+    reward = reinforce.rewards(trajectory.logits, labels, config.reward)
+    R = reinforce.returns_to_go(reward, config.discount)
+    params = nested({name: a.copy() for name, a in flat(problem.params).items()})
+    weights = params["baseline"]["W_b"], params["baseline"]["b_b"][:, None]
+    features = []
+    for array in weights:
+        for i in range(len(array)):
+            for other in weights:
+                other[...] = 0
+            array[i] = 1
+            replayed = model.replay(params, images, trajectory.locations, config)
+            features.append(replayed.baseline.ravel())
+    solution, *_ = np.linalg.lstsq(np.stack(features, axis=1), R.ravel())
+    weights[0][:, 0], weights[1][:, 0] = solution[:-1], solution[-1]
+    return problem._replace(params=params)
+
+
+def _gradient(params, images, labels, rng, config, terms):
+    M = config.num_rollouts
+    trajectory = model.rollout(params, images, rng, config, num_rollouts=M)
+    reward = reinforce.rewards(trajectory.logits, labels, config.reward)
+    R = reinforce.returns_to_go(reward, config.discount)
+    advantage = reinforce.advantages(R, trajectory.baseline, config.baseline, M)
+    _, cache = reinforce.hybrid_loss_forward(
+        trajectory, labels, R, advantage, config, config.location_std
+    )
+    dlogits, dmu, dbaseline = reinforce.hybrid_loss_backward(cache)
+    return model.backward(
+        dlogits * ("cross_entropy" in terms),
+        dmu * ("policy" in terms),
+        dbaseline * ("baseline" in terms),
+        trajectory,
+        config,
+    )

@@ -9,6 +9,7 @@ import contextlib
 import numpy as np
 
 from ramnp.networks import layers
+from ramnp.proofs import subjects
 from ramnp.proofs.replacing import replaced
 
 STEP = 1e-5
@@ -50,7 +51,7 @@ def redrawn(make_subject, seed, step=STEP, attempts=100):
     many were thrown away before it.
     """
     for attempt in range(attempts):
-        subject = make_subject(np.random.default_rng([seed, attempt]))
+        subject = subjects.draw(make_subject, seed, attempt)
         try:
             return subject, derivatives(subject.loss, subject.arrays, step), attempt
         except RectifierCrossed:

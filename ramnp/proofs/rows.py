@@ -15,8 +15,4 @@ class Row(NamedTuple):
 
     @property
     def proved(self):
-        return self.error <= self.limit  # NaN is not
-
-
-def gradient_rows(proof, subject, errors, shapes, tensor_limit, coordinate_limit=None):
-    """Return the rows of {tensor: (error of the tensor, of its worst coordinate)}."""
+        return bool(self.error <= self.limit)  # NaN is not

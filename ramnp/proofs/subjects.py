@@ -33,8 +33,13 @@ class Subject(NamedTuple):
     gradients: Callable  # () -> {name: array}
 
 
+def draw(make_subject, seed, attempt=0):
+    """Return a subject at the point that belongs to a seed."""
+    return make_subject(np.random.default_rng([seed, attempt]))
+
+
 def affine(rng):
-    arrays = _draw(rng, {"x": (3, 4), "W": (4, 5), "b": (5,)})
+    arrays = _normal(rng, {"x": (3, 4), "W": (4, 5), "b": (5,)})
     dy = rng.standard_normal((3, 5))
 
     def loss(a):
@@ -47,7 +52,7 @@ def affine(rng):
 
 
 def relu(rng):
-    arrays = _draw(rng, {"x": (6, 7)})
+    arrays = _normal(rng, {"x": (6, 7)})
     dy = rng.standard_normal((6, 7))
 
     def loss(a):
@@ -61,7 +66,7 @@ def relu(rng):
 
 
 def softmax_cross_entropy(rng):
-    arrays = _draw(rng, {"logits": (3, 4, 5)})
+    arrays = _normal(rng, {"logits": (3, 4, 5)})
     labels = rng.integers(5, size=(3, 4))
     dloss = rng.standard_normal((3, 4))
 
@@ -76,7 +81,7 @@ def softmax_cross_entropy(rng):
 
 
 def log_policy(rng):
-    arrays = _draw(rng, {"mu": (3, 2)})
+    arrays = _normal(rng, {"mu": (3, 2)})
     l = arrays["mu"] + 0.3 * rng.standard_normal((3, 2))
     dlog_pi = rng.standard_normal(3)
 
@@ -322,7 +327,7 @@ AGENT = {"model through time": model_through_time} | {
 }
 
 
-def _draw(rng, shapes):
+def _normal(rng, shapes):
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
@@ -338,7 +343,7 @@ def _of_order_one(rng, params):
 def _network(rng, params, input_shapes, forward, backward):
     """Return the subject of a network: forward(params, *inputs), backward(dy, cache)."""
     params = _of_order_one(rng, params)
-    inputs = _draw(rng, input_shapes)
+    inputs = _normal(rng, input_shapes)
     y, _ = forward(params, *inputs.values())
     dy = rng.standard_normal(y.shape)
 

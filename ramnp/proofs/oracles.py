@@ -1,0 +1,78 @@
+"""The gradients of every subject against three oracles, tensor by tensor."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ramnp.proofs import complex_step, finite_differences, stored_oracle, subjects
+from ramnp.proofs.complex_step import worst_errors
+from ramnp.proofs.rows import Row
+
+COMPLEX_STEP = "complex step"
+CENTRAL_DIFFERENCES = "central differences"
+PYTORCH = "PyTorch"
+WORST_COORDINATE = ", worst coordinate"
+
+SUBJECTS = subjects.LAYERS | subjects.NETWORKS | subjects.AGENT
+# The agent with the fewest and with the most gradient paths; all of them take long.
+DIFFERENCED = [
+    *subjects.LAYERS,
+    *subjects.NETWORKS,
+    "hybrid loss, the paper's",
+    "hybrid loss, all at once",
+]
+
+
+class Check(NamedTuple):
+    """Gradients to be computed, and what an oracle said that they must be."""
+
+    subject: str
+    gradients: Callable  # () -> {name: array}
+    expected: dict  # {name: array}
+
+
+def by_complex_step(names=SUBJECTS, seed=0):
+    """Ask the complex step about subjects; return a proof, () -> rows."""
+    checks = []
+    for name in names:
+        subject = subjects.draw(SUBJECTS[name], seed)
+        expected = complex_step.derivatives(subject.loss, subject.arrays)
+        checks.append(Check(name, subject.gradients, expected))
+    limits = complex_step.TENSOR_LIMIT, complex_step.COORDINATE_LIMIT
+    return lambda: _rows(COMPLEX_STEP, checks, *limits)
+
+
+def by_central_differences(names=DIFFERENCED, seed=0):
+    """Ask central differences about subjects; return a proof, () -> rows."""
+    checks = []
+    for name in names:
+        subject, expected, _ = finite_differences.redrawn(SUBJECTS[name], seed)
+        checks.append(Check(name, subject.gradients, expected))
+    return lambda: _rows(CENTRAL_DIFFERENCES, checks, finite_differences.LIMIT)
+
+
+def by_pytorch():
+    """Read what PyTorch said about three agents; return a proof, () -> rows."""
+    checks = [
+        Check(
+            name,
+            lambda stored=stored: stored_oracle.computed(stored),
+            stored.expected,
+        )
+        for name, stored in stored_oracle.read().items()
+    ]
+    limits = stored_oracle.LIMIT, complex_step.COORDINATE_LIMIT
+    return lambda: _rows(PYTORCH, checks, *limits)
+
+
+def _rows(proof, checks, tensor_limit, coordinate_limit=None):
+    rows = []
+    for check in checks:
+        errors = worst_errors(check.gradients(), check.expected)
+        for name, (tensor, coordinate) in errors.items():
+            where = check.subject, name, check.expected[name].size
+            rows.append(Row(proof, *where, tensor, tensor_limit))
+            if coordinate_limit is not None:
+                rows.append(
+                    Row(proof + WORST_COORDINATE, *where, coordinate, coordinate_limit)
+                )
+    return rows

@@ -1,0 +1,377 @@
+"""Pictures show what happened, are whole and legible, and leave nothing behind."""
+
+import json
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from PIL import Image
+
+from ramnp import figures
+from ramnp.agent import Seen
+from ramnp.config import Config
+from ramnp.errors import UserError
+from ramnp.networks import glimpse_sensor
+
+
+def scenario(images=2, shape=(28, 28), spread=0.5, classes=10, **settings):
+    """Draw random images, labels, and what an agent could have seen of them."""
+    config = Config(num_classes=classes, **{"num_glimpses": 2} | settings)
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet(np.ones(classes), (images, config.num_glimpses))
+    final = probabilities[:, -1]
+    seen = Seen(
+        classes=final.argmax(axis=1),
+        probabilities=final,
+        locations=rng.normal(0, spread, (images, config.num_glimpses, 2)),
+        step_probabilities=probabilities,
+    )
+    labels = rng.integers(classes, size=images).astype(np.uint8)
+    return rng.random((images, *shape)), labels, seen, config
+
+
+def history(epochs):
+    """Write down a run whose errors fall by a factor of 100."""
+    return [
+        {
+            "epoch": epoch,
+            "step": 10 * epoch,
+            "cross_entropy": 2.0 / epoch,
+            "baseline_loss": 0.3 + 0.1 * (epoch % 2),
+            "train_error": 80 * 0.01 ** (epoch / epochs),
+            "valid_error": 90 * 0.01 ** (epoch / epochs),
+            "learning_rate": 1e-3 * (1 - epoch / epochs),
+            "images_per_second": 5000.0,
+            "seconds": 10.0,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were made, in order."""
+    made = []
+
+    class Kept(Figure):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr(figures, "Figure", Kept)
+    return made
+
+
+def views(figure):
+    """The axes in pixels of the image, in the order in which they were made."""
+    return [ax for ax in figure.axes if ax.images]
+
+
+def drawn_boxes(ax):
+    """Edges (n, 4) of the boxes in axes, in the order in which they were drawn."""
+    boxes = [p.get_bbox().extents for p in ax.patches if isinstance(p, Rectangle)]
+    return np.array(boxes)
+
+
+def windows(image, locations, config):
+    """The sensor's own windows (T, k, 4) at locations (T, 2) of an image."""
+    return glimpse_sensor.windows(
+        locations,
+        image.shape,
+        config.patch_size,
+        config.num_scales,
+        config.scale_factor,
+    )
+
+
+def texts(figure):
+    """The visible texts that are not empty, of the axes too."""
+    found = figure.findobj(lambda a: isinstance(a, Text) and a.get_visible())
+    return [text for text in found if text.get_text()]
+
+
+SENSORS = {
+    "one scale": {"patch_size": 8},
+    "nested, wide": {"patch_size": 6, "num_scales": 3, "shape": (20, 33)},
+    "odd, tall": {"patch_size": 5, "num_scales": 2, "shape": (33, 20)},
+    "beyond": {"patch_size": 3, "num_scales": 2, "scale_factor": 3, "spread": 1.5},
+}
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_boxes_are_the_windows_of_the_sensor(tmp_path, drawn, name):
+    """On the sheet the path has the finest windows, and each retina has its own.
+
+    Inside a box of a retina each cell is the mean of the image behind it; outside is
+    nothing. The boxes are read off the picture, each cell is averaged by itself, and
+    everything is enlarged twice, since half pixels count.
+    """
+    images, labels, seen, config = scenario(background=0.25, **SENSORS[name])
+    figures.draw_glimpses(images, labels, seen, config, tmp_path / "a.png")
+    sheet = iter(views(drawn[0]))
+    far = 200
+    for image, locations in zip(images, seen.locations):
+        boxes = windows(image, locations, config)
+        np.testing.assert_array_equal(drawn_boxes(next(sheet)), boxes[:, 0])
+        world = np.pad(image, far, constant_values=0.25).repeat(2, 0).repeat(2, 1)
+        for expected_boxes in boxes:
+            retina = next(sheet)
+            np.testing.assert_array_equal(drawn_boxes(retina), expected_boxes)
+            left, right, bottom, top = retina.images[0].get_extent()
+            expected = np.full(
+                (round(2 * (bottom - top)), round(2 * (right - left))), np.nan
+            )
+            row0, column0 = round(2 * (far + top)), round(2 * (far + left))
+            for scale, box in reversed(list(enumerate(drawn_boxes(retina)))):
+                cell = 2 * config.scale_factor**scale
+                x0, y0 = (2 * (box[:2] + far)).astype(int)
+                for y in range(y0, y0 + cell * config.patch_size, cell):
+                    for x in range(x0, x0 + cell * config.patch_size, cell):
+                        rows = slice(max(y - row0, 0), max(y - row0 + cell, 0))
+                        columns = slice(max(x - column0, 0), max(x - column0 + cell, 0))
+                        mean = world[y : y + cell, x : x + cell].mean()
+                        expected[rows, columns] = mean
+            shown = retina.images[0].get_array().filled(np.nan)
+            np.testing.assert_allclose(shown, expected, atol=1e-12)
+
+
+def test_the_animation_keeps_what_was_seen(tmp_path, drawn):
+    """Boxes of all glimpses and all scales of the last; the finest that was seen."""
+    images, labels, seen, config = scenario(
+        1, patch_size=4, num_scales=2, num_glimpses=3
+    )
+    seen.locations[0] = (-0.5, -0.5), (0.5, 0.5), (0.0, 0.0)
+    figures.animate_glimpses(images, labels, seen, config, tmp_path / "a.gif")
+    scene, retina = views(drawn[0])
+    boxes = windows(images[0], seen.locations[0], config)
+    expected = np.concatenate([boxes[:, 0], boxes[-1]])
+    np.testing.assert_array_equal(drawn_boxes(scene), expected)
+    (picture,) = retina.images
+    left, _, _, top = picture.get_extent()
+    shown = picture.get_array().filled(np.nan)
+    for start in (5, 12, 19):  # the three fine patches, of 4 pixels each
+        row, column = round(2 * (start - top)), round(2 * (start - left))
+        fine = shown[row : row + 8 : 2, column : column + 8 : 2]
+        patch = images[0, start : start + 4, start : start + 4]
+        np.testing.assert_array_equal(fine, patch)
+
+
+@pytest.mark.parametrize("T", [1, 3])
+def test_the_animation_has_a_frame_for_each_glimpse(tmp_path, T):
+    """It loops for ever, holds the last frame, and merges none, however alike."""
+    images, labels, seen, config = scenario(num_glimpses=T)
+    seen.locations[:] = 0
+    seen.step_probabilities[:] = seen.step_probabilities[:, :1]
+    figures.animate_glimpses(images, labels, seen, config, tmp_path / "a.gif")
+    durations = []
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == T
+        assert gif.info["loop"] == 0
+        for t in range(T):
+            gif.seek(t)
+            durations.append(gif.info["duration"])
+            assert gif.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert durations[:-1] == [durations[0]] * (T - 1)
+    assert durations[-1] > 2000
+    assert T == 1 or durations[0] < 1000
+
+
+def test_large_scenes_give_small_files_and_keep_their_colours(tmp_path):
+    """Noise of all levels of gray: solid white around, each glimpse's box in colour."""
+    scene = scenario(
+        4, (60, 60), spread=0.3, patch_size=12, num_scales=3, num_glimpses=4
+    )
+    figures.draw_glimpses(*scene, tmp_path / "a.png")
+    figures.animate_glimpses(*scene, tmp_path / "a.gif")
+    for path in (tmp_path / "a.png", tmp_path / "a.gif"):
+        assert path.stat().st_size < 400_000
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGBA"))
+        assert (pixels[..., 3] == 255).all()
+        assert (pixels[0] == 255).all()
+    colours = 255 * matplotlib.colormaps["plasma"](np.linspace(0.4, 0.92, 4))[:, :3]
+    with Image.open(tmp_path / "a.gif") as gif:
+        for t, colour in enumerate(colours):
+            gif.seek(t)
+            distance = np.abs(np.asarray(gif.convert("RGB")) - colour).max(axis=2)
+            assert np.count_nonzero(distance < 6) > 500
+
+
+def test_wrong_predictions_are_red(tmp_path, drawn):
+    """A wrong class is named in red with the true one; a right one is in ink."""
+    images, labels, seen, config = scenario()
+    labels[:] = seen.classes
+    labels[1] = (labels[1] + 1) % 10
+    figures.draw_glimpses(images, labels, seen, config, tmp_path / "a.png")
+    colour = {t.get_text(): to_hex(t.get_color()).upper() for t in drawn[0].texts}
+    assert seen.classes[0] != seen.classes[1]
+    assert colour[str(seen.classes[0])] == figures.COLOURS["ink"]
+    assert colour[str(seen.classes[1])] == figures.COLOURS["wrong"]
+    assert colour[f"wrong: it is {labels[1]}"] == figures.COLOURS["wrong"]
+    assert sum(text.startswith("wrong") for text in colour) == 1
+
+
+LAYOUTS = {
+    "one glimpse, far off a tall image": {
+        "images": 1,
+        "num_glimpses": 1,
+        "shape": (60, 10),
+        "spread": 1e8,
+        "classes": 2,
+    },
+    "wide": {"shape": (10, 60), "images": 5, "num_glimpses": 1},
+    "many": {"images": 1, "num_glimpses": 13, "classes": 200},
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, name):
+    """Every text and view lies inside the picture; headings, verdicts, key are apart.
+
+    Only numbers of glimpses beyond the view may be cut.
+    """
+    scene = scenario(**LAYOUTS[name])
+    figures.draw_glimpses(*scene, tmp_path / "a.png")
+    figures.animate_glimpses(*scene, tmp_path / "a.gif")
+    for figure in drawn:
+        everything = [t for t in texts(figure) if not t.get_clip_on()]
+        everything += figure.axes
+        for artist in everything:
+            box = artist.get_window_extent()
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, artist
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, artist
+        apart = [*figure.texts, *figure.legends[0].get_texts()]
+        boxes = [text.get_window_extent() for text in apart]
+        for i, box in enumerate(boxes):
+            for j in range(i):
+                assert not box.overlaps(boxes[j]), (apart[i], apart[j])
+
+
+@pytest.mark.parametrize("epochs", [1, 999])
+def test_curves_have_every_point(tmp_path, drawn, epochs):
+    """Each metric is drawn as it is, over whole epochs; errors on a logarithmic axis."""
+    rows = history(epochs)
+    figures.draw_curves(rows, tmp_path / "a.png", title="centered")
+    (figure,) = drawn
+    lines = {
+        ax.get_ylabel(): [line for line in ax.lines if line.get_linestyle() == "-"]
+        for ax in figure.axes
+    }
+    for label, metrics in {
+        "error (%)": ("train_error", "valid_error"),
+        "cross-entropy": ("cross_entropy",),
+        "baseline loss": ("baseline_loss",),
+        "learning rate": ("learning_rate",),
+    }.items():
+        for line, metric in zip(lines[label], metrics, strict=True):
+            expected = [(row["epoch"], row[metric]) for row in rows]
+            np.testing.assert_array_equal(line.get_xydata(), expected)
+    for ax in figure.axes:
+        low, high = ax.get_xlim()
+        assert low < 1 <= epochs < high
+        assert all(tick == round(tick) for tick in ax.get_xticks() if low < tick < high)
+    errors, _, _, rate = figure.axes
+    assert errors.get_yscale() == ("log" if epochs > 1 else "linear")
+    assert rate.get_yscale() == "linear"
+    low, high = errors.get_ylim()
+    named = [tick for tick in errors.get_yticks() if low <= tick <= high]
+    assert len(named) >= 3
+    assert f"lowest {rows[-1]['valid_error']:.2f}, epoch {epochs})" in str(
+        [text.get_text() for text in errors.get_legend().get_texts()]
+    )
+
+
+def test_curves_leave_out_what_is_not_a_number(tmp_path, drawn):
+    """Missing, null, NaN and infinite values leave a gap; unknown keys are ignored."""
+    rows = history(6)
+    rows[1]["valid_error"] = None
+    rows[2]["valid_error"] = float("nan")
+    rows[3]["valid_error"] = float("inf")
+    del rows[4]["valid_error"]
+    for row in rows:
+        row["train_error"] = 0.0
+        row["cross_entropy"] = -1.0
+        row["baseline_loss"] = None
+        row["of_a_later_version"] = [1, {"a": 2}]
+    rows = [json.loads(json.dumps(row)) for row in rows]
+    figures.draw_curves(rows, tmp_path / "a.png")
+    errors, cross_entropy, baseline, _ = drawn[0].axes
+    valid = errors.lines[-1].get_xydata()
+    expected = [(row["epoch"], row["valid_error"]) for row in (rows[0], rows[-1])]
+    np.testing.assert_array_equal(valid, expected)
+    assert cross_entropy.get_ylim()[0] < -1 < cross_entropy.get_ylim()[1]
+    assert not baseline.lines
+
+
+def test_curves_of_nothing_are_empty(tmp_path):
+    """A run without a finished epoch gives a picture all the same."""
+    figures.draw_curves([], tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        picture.load()
+
+
+def draw_all(folder):
+    """Draw one of each kind and return their bytes."""
+    scene = scenario(images=1)
+    figures.draw_curves(history(3), folder / "curves.png", "centered")
+    figures.draw_glimpses(*scene, folder / "glimpses.png")
+    figures.animate_glimpses(*scene, folder / "glimpses.gif")
+    names = ("curves.png", "glimpses.png", "glimpses.gif")
+    return [(folder / name).read_bytes() for name in names]
+
+
+def test_pictures_do_not_depend_on_the_users_settings(tmp_path, drawn):
+    """A dark style with a font that nobody has gives the same bytes, and stays set.
+
+    Every font is one that comes with matplotlib.
+    """
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    plain = draw_all(tmp_path / "a")
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    dark = {
+        "font.family": "a font that nobody has",
+        "figure.facecolor": "black",
+        "savefig.transparent": True,
+        "savefig.dpi": 30,
+        "image.origin": "lower",
+        "axes.prop_cycle": matplotlib.cycler(color=["red"]),
+    }
+    with matplotlib.rc_context(dark):
+        before = settings()
+        assert draw_all(tmp_path / "b") == plain
+        assert settings() == before
+    assert sys.modules.get("matplotlib.pyplot") is pyplot
+    fonts = {
+        findfont(text.get_fontproperties())
+        for figure in drawn
+        for text in texts(figure)
+    }
+    assert fonts
+    assert all(font.startswith(matplotlib.get_data_path()) for font in fonts)
+
+
+def settings():
+    """All of matplotlib's settings but the backend, which would be chosen by a look."""
+    return {k: matplotlib.rcParams[k] for k in matplotlib.rcParams if k != "backend"}
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(tmp_path):
+    """A missing folder is a UserError that names the file."""
+    path = tmp_path / "missing" / "a.png"
+    scene = scenario(images=1, num_glimpses=1)
+    for draw in (
+        lambda: figures.draw_curves(history(1), path),
+        lambda: figures.draw_glimpses(*scene, path),
+        lambda: figures.animate_glimpses(*scene, path),
+    ):
+        with pytest.raises(UserError) as error:
+            draw()
+        (line,) = str(error.value).splitlines()
+        assert str(path) in line
