@@ -42,7 +42,7 @@ _COMMENT_BYTES = len("sha256:") + 64
 
 
 def save(path, arrays: dict[str, np.ndarray], meta: dict) -> None:
-    """Writes `arrays` and the JSON-serialisable `meta`; equal content, equal bytes.
+    """Write `arrays` and the JSON-serialisable `meta`; equal content, equal bytes.
 
     What `load` would refuse (a NaN, say) raises CheckpointError before it can take the
     place of a good file; a file that can't be written raises UserError.
@@ -56,7 +56,7 @@ def save(path, arrays: dict[str, np.ndarray], meta: dict) -> None:
 
 
 def load(path) -> tuple[dict[str, np.ndarray], dict]:
-    """Returns the arrays, bit for bit, and the meta that `save` was given.
+    """Return the arrays, bit for bit, and the meta that `save` was given.
 
     Raises CheckpointError, and nothing else, for anything that `save` did not write.
     Takes memory in proportion to the file, never to what the file claims.
@@ -125,7 +125,7 @@ def _decode(file, size):
 
 
 def _read_member(file, name, array) -> bytes:
-    """Fills `array` from the file and returns the bytes that stood in front of it."""
+    """Fill `array` from the file and return the bytes that stood in front of it."""
     head = file.read(_LOCAL_HEADER_BYTES + len(f"{name}.npy") + len(_npy_header(array)))
     file.readinto(array.reshape(-1).view(np.uint8))
     return head
@@ -137,7 +137,7 @@ def _document(entries, meta) -> bytes:
 
 
 def _parse(text: bytes):
-    """Returns {name: [dtype, shape], ...}, not checked yet, and meta."""
+    """Return {name: [dtype, shape], ...}, not checked yet, and meta."""
     try:
         document = json.loads(text.decode("ascii"))
         shallow = _depth(document) <= _MAX_DEPTH
@@ -179,7 +179,7 @@ def _checked_shape(name, entry):
 
 
 def _frame(members):
-    """Returns every byte of the zip file that is not an array's own.
+    """Return every byte of the zip file that is not an array's own.
 
     That is what stands in front of each array, and all that follows the last one up to
     the comment. Nothing is compressed, no optional field is used, no time is kept.

@@ -86,7 +86,7 @@ def draw_curves(history, path, title=""):
     figure = Figure(figsize=(9, 6))
     figure.suptitle(title, x=0.08, y=0.97, ha="left", weight="bold")
     axes = figure.subplots(2, 2)
-    figure.subplots_adjust(0.08, 0.08, 0.98, 0.87, wspace=0.22, hspace=0.3)
+    figure.subplots_adjust(0.08, 0.08, 0.98, 0.87, wspace=0.27, hspace=0.3)
     for ax, panel in zip(axes.flat, PANELS):
         _draw_panel(ax, panel, history)
     write_atomically(path, _png(figure))
@@ -102,7 +102,8 @@ def _draw_panel(ax, panel, history):
         label = f"{name} {values[-1]:.2f}"
         if metric == "valid_error":
             best = values.argmin()
-            ax.plot(epochs[best], values[best], "o", ms=8, mfc="none", color=colour)
+            style = {"ms": 8, "mfc": "none", "color": colour, "clip_on": False}
+            ax.plot(epochs[best], values[best], "o", **style)
             label += f" (lowest {values[best]:.2f}, epoch {epochs[best]:g})"
         marker = "o" if len(values) <= 40 else None
         ax.plot(epochs, values, marker=marker, ms=3.5, color=colour, label=label)
@@ -122,7 +123,7 @@ def _draw_panel(ax, panel, history):
     elif values.min() >= 0 < values.max():
         ax.set_ylim(0, 1.08 * values.max())
     if len(panel.series) > 1:
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0.1)
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=2, borderpad=0.1)
 
 
 def _finite(history, metric):

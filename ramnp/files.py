@@ -16,7 +16,7 @@ except ImportError:  # Windows
 
 
 def write_atomically(path, data: bytes | str) -> None:
-    """Writes all of `data` to `path`, or leaves what stood there before.
+    """Write all of `data` to `path`, or leave what stood there before.
 
     The bytes go to a temporary file beside the target, reach the disk, and are moved
     into place in one step. Raises UserError when the system refuses any of it; if only
@@ -46,7 +46,7 @@ def write_atomically(path, data: bytes | str) -> None:
 
 
 def remove_leftovers(folder) -> None:
-    """Removes the temporary files in `folder` whose writers were killed."""
+    """Remove the temporary files in `folder` whose writers were killed."""
     for path in Path(folder).glob(f".*.{'[0-9a-f]' * 8}.tmp"):
         with contextlib.suppress(OSError):
             with open(path, "r+b") as file:
@@ -96,7 +96,7 @@ class RunLock:
 
 
 def _try_lock(file) -> bool:
-    """Locks an open file until it is closed; False when another holder has it."""
+    """Lock an open file until it is closed; False when another holder has it."""
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,7 +111,7 @@ def _try_lock(file) -> bool:
 
 
 def _sync_folder(folder) -> None:
-    """Makes a move within `folder` survive a power cut."""
+    """Make a move within `folder` survive a power cut."""
     if os.name == "nt":  # folders can't be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)

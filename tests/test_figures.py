@@ -276,6 +276,9 @@ def test_curves_have_every_point(tmp_path, drawn, epochs):
         low, high = ax.get_xlim()
         assert low < 1 <= epochs < high
         assert all(tick == round(tick) for tick in ax.get_xticks() if low < tick < high)
+        box = ax.get_tightbbox()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
     errors, _, _, rate = figure.axes
     assert errors.get_yscale() == ("log" if epochs > 1 else "linear")
     assert rate.get_yscale() == "linear"

@@ -57,44 +57,36 @@ def make_problem(case):
     )
 
 
-def by_quadrature(names=CASES, baselines=BASELINES, seed=0):
-    """Work out exact gradients of cases; return a proof, () -> rows.
+def by_quadrature(name, baselines=BASELINES, seed=0):
+    """Work out the exact gradient of a case; return a proof, () -> rows.
 
     The proof samples anew, and compares under each kind of baseline.
     """
-    solved = []
-    for name in names:
-        case = CASES[name]
-        problem = with_fitted_baseline(make_problem(case), seed)
-        coarse, exact = (
-            quadrature.expected_return(problem, case.num_nodes + more)
-            for more in (0, 1)
-        )
-        converged = max(error for error, _ in worst_errors(coarse, exact).values())
-        solved.append((name, problem, exact, converged))
+    case = CASES[name]
+    problem = with_fitted_baseline(make_problem(case), seed)
+    coarse, exact = (
+        quadrature.expected_return(problem, case.num_nodes + more) for more in (0, 1)
+    )
+    converged = max(error for error, _ in worst_errors(coarse, exact).values())
+    size = sum(array.size for array in exact.values())
+    # Losses go down where returns go up.
+    downhill = {tensor: -gradient for tensor, gradient in exact.items()}
 
     def prove():
-        rows = []
-        for name, problem, exact, converged in solved:
-            size = sum(array.size for array in exact.values())
-            rows.append(Row(QUADRATURE, name, "all", size, converged, CONVERGED))
-            # Losses go down where returns go up.
-            downhill = {tensor: -gradient for tensor, gradient in exact.items()}
-            variances = {}
-            for baseline in baselines:
-                subject = f"{name}, baseline {baseline}"
-                samples = sampled_gradients(problem, seed, baseline=baseline)
-                for tensor, z in z_scores(samples, downhill).items():
-                    error = float(np.abs(z).max())
-                    rows.append(
-                        Row(EXPECTATION, subject, tensor, z.size, error, LARGEST_Z)
-                    )
-                variances[baseline] = total_variance(samples)
-                if baseline != "none" and "none" in variances:
-                    ratio = variances[baseline] / variances["none"]
-                    rows.append(
-                        Row(VARIANCE, subject, "all", size, ratio, LARGEST_VARIANCE)
-                    )
+        rows = [Row(QUADRATURE, name, "all", size, converged, CONVERGED)]
+        variances = {}
+        for baseline in baselines:
+            subject = f"{name}, baseline {baseline}"
+            samples = sampled_gradients(problem, seed, baseline=baseline)
+            for tensor, z in z_scores(samples, downhill).items():
+                error = float(np.abs(z).max())
+                rows.append(Row(EXPECTATION, subject, tensor, z.size, error, LARGEST_Z))
+            variances[baseline] = total_variance(samples)
+            if baseline != "none" and "none" in variances:
+                ratio = variances[baseline] / variances["none"]
+                rows.append(
+                    Row(VARIANCE, subject, "all", size, ratio, LARGEST_VARIANCE)
+                )
         return rows
 
     return prove

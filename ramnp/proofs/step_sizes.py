@@ -1,8 +1,8 @@
 """How wrong each way of differentiating is, by the size of its step.
 
-A difference has to choose: a large step is wrong by h², a small one loses the digits
-that it subtracts, and a rectifier in between spoils it. The complex step subtracts
-nothing and moves no unit across its kink: it has a floor and no dilemma.
+A difference has to choose: a large step h is wrong by h² and may lead across the kink
+of a rectifier, a small one loses the digits that it subtracts. The complex step
+subtracts nothing and takes no unit across its kink: a floor, and no dilemma.
 """
 
 from typing import NamedTuple
@@ -13,18 +13,23 @@ from ramnp.proofs import complex_step, finite_differences, subjects
 from ramnp.proofs.complex_step import worst_errors
 
 STEPS = [10.0**-exponent for exponent in range(1, 21)]
-# Tensors of the hybrid loss with no rectifier, and with many, between them and it.
-ABOVE_RECTIFIERS = ("location.W_mu", "location.b_mu", "action.b_a", "baseline.W_b")
-THROUGH_RECTIFIERS = ("glimpse.b_hg", "glimpse.b_g", "core.b_h")
+# From every network something, with rectifiers between it and the loss or without.
+TENSORS = (
+    "glimpse.b_hg",
+    "glimpse.b_g",
+    "core.b_h",
+    "location.W_mu",
+    "action.b_a",
+    "baseline.W_b",
+)
 
 
 class Errors(NamedTuple):
-    """Largest error of a tensor at one step, relative to the gradient by hand."""
+    """The largest error of a tensor at one step, relative to the gradient by hand."""
 
     step: float
-    complex_step: float  # through rectifiers and above them alike
-    differences_above: float
-    differences_through: float
+    complex_step: float
+    central_differences: float
 
 
 def errors_by_step(steps=STEPS, seed=0):
@@ -33,28 +38,21 @@ def errors_by_step(steps=STEPS, seed=0):
         np.random.default_rng(seed), locator_tanh=True, policy_into_core=True
     )
     by_hand = subject.gradients()
+    by_hand = {name: by_hand[name] for name in TENSORS}
+    arrays = {name: subject.arrays[name] for name in TENSORS}
 
-    def error(oracle, names, step, **options):
-        arrays = {name: subject.arrays[name] for name in names}
-        number = complex if oracle is complex_step else float
+    def error(oracle, number, step, **options):
         others = {name: a.astype(number) for name, a in subject.arrays.items()}
         derivatives = oracle.derivatives(
             lambda a: subject.loss(others | a), arrays, step, **options
         )
-        gradients = {name: by_hand[name] for name in names}
-        return max(
-            tensor for tensor, _ in worst_errors(gradients, derivatives).values()
-        )
-
-    def difference(names, step):
-        return error(finite_differences, names, step, refuse_kinks=False)
+        return max(tensor for tensor, _ in worst_errors(derivatives, by_hand).values())
 
     return [
         Errors(
             step,
-            error(complex_step, ABOVE_RECTIFIERS + THROUGH_RECTIFIERS, step),
-            difference(ABOVE_RECTIFIERS, step),
-            difference(THROUGH_RECTIFIERS, step),
+            error(complex_step, complex, step),
+            error(finite_differences, float, step, refuse_kinks=False),
         )
         for step in steps
     ]

@@ -1,0 +1,104 @@
+"""Prove every gradient: python -m ramnp.gradient_check."""
+
+import time
+from pathlib import Path
+
+from ramnp import command
+from ramnp.errors import UserError
+
+
+def parse(arguments):
+    """Return the options of the command."""
+    parser = command.Parser(
+        prog="python -m ramnp.gradient_check",
+        description="Prove every gradient: against the complex step, central "
+        "differences and PyTorch's numbers; by which network each loss term reaches; "
+        "on average over sampled locations; and by planted bugs that must be noticed. "
+        "Exits 0 when everything is proved, 1 when anything fails.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--figure", metavar="PATH", type=Path, help="draw what was measured, as a PNG"
+    )
+    what.add_argument(
+        "--planted-bugs",
+        action="store_true",
+        help="print which proof notices which planted bug, and nothing else",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="draw other points and samples (default: 0)",
+    )
+    options = parser.parse_args(arguments)
+    if options.seed < 0:
+        raise UserError(f"--seed {options.seed}: must be at least 0")
+    if options.figure and not options.figure.parent.is_dir():
+        raise UserError(
+            f"--figure {options.figure}: there is no folder {options.figure.parent}; "
+            "make it first"
+        )
+    return options
+
+
+def main(arguments):
+    """Run the command; return its exit code."""
+    options = parse(arguments)
+    start = time.perf_counter()
+    if options.planted_bugs:
+        failures = print_planted_bugs(options.seed)
+    else:
+        failures = print_proofs(options.seed, options.figure)
+    print("\n".join(failures) or "everything is proved", end=", ")
+    print(f"after {time.perf_counter() - start:.0f} s")
+    return 1 if failures else 0
+
+
+def print_proofs(seed, figure=None):
+    """Print each table as soon as it is there; return what failed, a line each."""
+    from ramnp.proofs import report, suite
+    from ramnp.proofs.planted_bugs import BUGS, caught_by
+
+    proofs, rows = {}, []
+    for make_proofs, section in (
+        (suite.against_oracles, report.gradients),
+        (suite.along_paths, report.paths),
+        (suite.on_average, report.expectations),
+    ):
+        made = make_proofs(seed)
+        found = suite.rows(made)
+        print(section(found), end="\n\n", flush=True)
+        proofs |= made
+        rows += found
+    failures = [report.failure(row) for row in rows if not row.proved]
+
+    missed = [bug for bug in BUGS if not caught_by(bug, proofs, stop_at_first=True)]
+    print(f"Planted bugs: {len(BUGS) - len(missed)} of {len(BUGS)} noticed\n")
+    failures += [f"FAILED to notice {bug.name} in {bug.place}" for bug in missed]
+    if figure:
+        from ramnp.proofs import figures
+
+        figures.draw_proofs(rows, seed, figure)
+    return failures
+
+
+def print_planted_bugs(seed):
+    """Print which proof notices which bug; return what failed, a line each."""
+    from ramnp.proofs import report, suite
+    from ramnp.proofs.planted_bugs import BUGS, caught_by
+
+    proofs = suite.against_bugs(seed)
+    failures = [report.failure(row) for row in suite.rows(proofs) if not row.proved]
+    caught = {bug: caught_by(bug, proofs) for bug in BUGS}
+    print(report.caught(caught, proofs), end="\n\n")
+    return failures + [
+        f"FAILED to notice {bug.name} in {bug.place}"
+        for bug, names in caught.items()
+        if not names
+    ]
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,134 @@
+"""The proofs as text: a line per tensor or per case, with what was measured."""
+
+from ramnp.proofs import expectation, gradient_paths, oracles, subjects
+
+BY_ORACLE = {
+    "complex step": oracles.COMPLEX_STEP,
+    "coordinate": oracles.COMPLEX_STEP + oracles.WORST_COORDINATE,
+    "differences": oracles.CENTRAL_DIFFERENCES,
+    "PyTorch": oracles.PYTORCH,
+    "its coordinate": oracles.PYTORCH + oracles.WORST_COORDINATE,
+}
+
+
+def verdict(rows):
+    """Return one word for rows that are all within their limits, or are not."""
+    return "proved" if all(row.proved for row in rows) else "FAILED"
+
+
+def worst(rows, proof):
+    """Return the largest error that a proof measured, None if it measured nothing."""
+    return max((row.error for row in rows if row.proof == proof), default=None)
+
+
+def by_tensor(rows):
+    """Return {tensor: rows of the oracles}; the agent's settings share a tensor."""
+    found = {}
+    for row in rows:
+        if row.proof in BY_ORACLE.values():
+            alone = row.subject in subjects.LAYERS | subjects.NETWORKS
+            tensor = f"{row.subject}: {row.tensor}" if alone else row.tensor
+            found.setdefault(tensor, []).append(row)
+    return found
+
+
+def gradients(rows):
+    """Return the table of every tensor under the three oracles."""
+    limits = {row.proof: row.limit for row in rows}
+    lines = [
+        ["tensor", "coordinates", *BY_ORACLE, "verdict"],
+        ["limit", "", *(number(limits.get(proof)) for proof in BY_ORACLE.values()), ""],
+    ]
+    for tensor, found in by_tensor(rows).items():
+        coordinates = sum(r.coordinates for r in found if r.proof == found[0].proof)
+        errors = [number(worst(found, proof)) for proof in BY_ORACLE.values()]
+        lines.append([tensor, str(coordinates), *errors, verdict(found)])
+    return (
+        "Gradients by hand against three oracles: relative error of a tensor, and of\n"
+        "its worst coordinate, the largest over all settings of the agent\n\n"
+        + table(lines)
+    )
+
+
+def paths(rows):
+    """Return the matrix of loss terms and networks."""
+    lines = [["term", *gradient_paths.NETWORKS, "verdict"]]
+    proofs = gradient_paths.LEARNS, gradient_paths.EXACT_ZERO
+    for subject, found in _by_subject(rows, *proofs).items():
+        cells = [
+            row.proof if row.proof == gradient_paths.LEARNS else f"{row.error:.0g}"
+            for row in found
+        ]
+        lines.append([subject, *cells, verdict(found)])
+    return (
+        "Which network each loss term teaches; every other gradient is exactly 0\n\n"
+        + table(lines)
+    )
+
+
+def expectations(rows):
+    """Return the table of sampled gradients against exact ones."""
+    nodes = _by_subject(rows, expectation.QUADRATURE)
+    variances = _by_subject(rows, expectation.VARIANCE)
+    lines = [["case", "coordinates", "|z|", "variance", "nodes", "verdict"]]
+    for subject, found in _by_subject(rows, expectation.EXPECTATION).items():
+        case, _, _ = subject.rpartition(", baseline")
+        behind = found + variances.get(subject, []) + nodes[case]
+        lines.append(
+            [
+                subject,
+                str(sum(row.coordinates for row in found)),
+                f"{worst(found, expectation.EXPECTATION):.2f}",
+                number(worst(behind, expectation.VARIANCE)),
+                number(worst(behind, expectation.QUADRATURE)),
+                verdict(behind),
+            ]
+        )
+    return (
+        f"REINFORCE on average: {expectation.SAMPLES:,} samples against the exact "
+        "gradient\n|z|: largest distance in standard errors; variance: of what it is "
+        "without a\nbaseline; nodes: what one more changes in the exact gradient\n\n"
+        + table(lines)
+    )
+
+
+def caught(bugs, proofs):
+    """Return the table of {bug: names of the proofs that noticed it}."""
+    lines = [["planted bug", "in", *proofs, "verdict"]]
+    for bug, names in bugs.items():
+        marks = ["x" if proof in names else "" for proof in proofs]
+        lines.append([bug.name, bug.place, *marks, "caught" if names else "MISSED"])
+    return "Planted bugs, and which proof notices each\n\n" + table(lines)
+
+
+def table(lines):
+    """Lay out lines of words in columns, the first flush left, the others right."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join(
+        "  ".join(
+            word.rjust(width) if i else word.ljust(width)
+            for i, (word, width) in enumerate(zip(line, widths))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def failure(row):
+    """Return what is wrong with a row, in one line."""
+    return (
+        f"FAILED {row.proof}: {row.subject}, {row.tensor}: "
+        f"{number(row.error)} is more than {number(row.limit)}"
+    )
+
+
+def number(value):
+    """Return a number with two digits, or nothing for None."""
+    return "" if value is None else f"{value:.1e}"
+
+
+def _by_subject(rows, *proofs):
+    found = {}
+    for row in rows:
+        if row.proof in proofs:
+            found.setdefault(row.subject, []).append(row)
+    return found
