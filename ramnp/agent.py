@@ -6,16 +6,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ramnp import checkpoint, model, parameters
+from ramnp import checkpoint, parameters
 from ramnp.config import Config
-from ramnp.errors import CheckpointError, UserError
+from ramnp.errors import CheckpointError, UserError, brief
+from ramnp.models import model_of
 from ramnp.networks.layers import log_softmax
 
 CHUNK = 500
+# The row of metrics.jsonl that an agent earned.
+METRICS = (
+    "epoch",
+    "step",
+    "cross_entropy",
+    "baseline_loss",
+    "train_error",
+    "valid_error",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+    "saturation",
+)
 
 
 class Seen(NamedTuple):
-    """What an agent made of B images in T glimpses."""
+    """What an agent made of B images in T glimpses.
+
+    A baseline sees the whole image: it gives no location and one class, as if T were
+    0 in locations and 1 in step_probabilities.
+    """
 
     classes: np.ndarray  # (B,)
     probabilities: np.ndarray  # (B, classes), after the last glimpse
@@ -60,7 +78,7 @@ class Agent(NamedTuple):
     def _look(self, images, rollouts, rng):
         total, locations = 0, None
         for _ in range(rollouts):
-            trajectory = model.rollout(
+            trajectory = model_of(self.config).rollout(
                 self.params, images, rng, self.config, self.location_std
             )
             total = total + np.exp(log_softmax(trajectory.logits))
@@ -98,25 +116,39 @@ def load_with_training(run):
         raise CheckpointError(f"{path} does not exist: train first, or check the name")
     arrays, meta = checkpoint.load(path)
     try:
-        config = Config(**meta["config"])
-        location_std = float(meta["location_std"])
-        vector, training = arrays["parameters"], dict(meta["training"])
+        vector, config = arrays["parameters"], Config(**meta["config"])
+        location_std, training = meta["location_std"], meta["training"]
+        if type(location_std) not in (int, float) or not 0 < location_std < 1e300:
+            raise ValueError("its location_std is no standard deviation")
+        if not is_row_of_metrics(training):
+            raise ValueError("its training is no row of metrics")
     except (KeyError, TypeError, ValueError, UserError) as error:
-        raise CheckpointError(f"{path} does not hold an agent: {error}") from error
-    # Counted before anything of that size is made.
-    size = model.num_parameters(config)
-    if vector.shape != (size,) or vector.dtype != np.float32 or not location_std > 0:
         raise CheckpointError(
-            f"{path} does not fit its own configuration: "
-            f"{vector.size} parameters instead of {size}"
+            f"{path} does not hold an agent: {brief(error)}; use another file"
+        ) from error
+    # Counted before anything of that size is made.
+    size = model_of(config).num_parameters(config)
+    if vector.shape != (size,) or vector.dtype != np.float32:
+        raise CheckpointError(
+            f"{path} does not fit its own configuration, which needs more or less "
+            f"than {vector.size} parameters of type {vector.dtype}; use another file"
         )
     params = parameters.views(vector, parameter_shapes(config))
     return Agent(params, config, location_std), training
 
 
+def is_row_of_metrics(row):
+    """Tell whether `row`, out of a file, is what a run writes about an epoch."""
+    return (
+        type(row) is dict
+        and row.keys() == dict.fromkeys(METRICS).keys()
+        and all(type(n) in (int, float) and abs(n) < 1e300 for n in row.values())
+    )
+
+
 def parameter_shapes(config):
     """Return {network: {name: shape}} of an agent with this configuration."""
-    return parameters.shapes(model.init(np.random.default_rng(0), config))
+    return parameters.shapes(model_of(config).init(np.random.default_rng(0), config))
 
 
 def _as_images(images):

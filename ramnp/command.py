@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from ramnp import runtime
+from ramnp import runtime, signals
 from ramnp.errors import UserError
 
 
@@ -43,11 +43,15 @@ def thread_pool(threads):
 
 
 def run(main):
-    """Call main(arguments) and exit as it says: 0, 2 bad input, 3 diverged, 130."""
+    """Call main(arguments) and exit as it says.
+
+    0 done, 2 bad input, 3 diverged, 130 and 143 interrupted by SIGINT and SIGTERM.
+    """
     runtime.configure()
     try:
-        code = main(sys.argv[1:])
-        sys.stdout.flush()
+        with signals.raised():
+            code = main(sys.argv[1:])
+            sys.stdout.flush()
     except UserError as error:
         # One line, whatever the user's own words in it hold.
         print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
@@ -58,9 +62,9 @@ def run(main):
             file=sys.stderr,
         )
         code = 2
-    except KeyboardInterrupt:
+    except signals.Interrupted as interrupted:
         print("interrupted", file=sys.stderr)
-        code = 130
+        code = interrupted.exit_code
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

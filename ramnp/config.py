@@ -29,6 +29,12 @@ class Config:
         "or the strongest known here",
         choices=("quick", "paper", "best"),
     )
+    model: str = _setting(
+        "ram",
+        "the recurrent attention model, or a baseline that sees the whole image: two "
+        "fully connected layers, or a convolutional and a fully connected one",
+        choices=("ram", "fc", "conv"),
+    )
     seed: int = _setting(0, "seed of every random stream of the run", low=0)
     epochs: int = _setting(20, "passes over the training digits", low=1)
 
@@ -55,6 +61,12 @@ class Config:
 
     # Agent
     num_glimpses: int = _setting(6, "glimpses at an image, T", low=1)
+    policy: str = _setting(
+        "learned",
+        "where the glimpses after the first fall: learned by REINFORCE, or uniformly "
+        "random, for comparison",
+        choices=("learned", "random"),
+    )
     first_glimpse: str = _setting(
         "random", "where the first glimpse falls", choices=("random", "center")
     )
@@ -90,6 +102,22 @@ class Config:
     )
     classify_every_step: bool = _setting(
         False, "train the class after every glimpse, not after the last alone"
+    )
+
+    # Baselines
+    image_height: int = _setting(
+        28, "height in pixels of the images, for fc and conv without a canvas", low=1
+    )
+    image_width: int = _setting(
+        28, "width in pixels of the images, for fc and conv without a canvas", low=1
+    )
+    fc_size: int = _setting(
+        256, "units of each fully connected layer of fc and conv", low=1
+    )
+    num_filters: int = _setting(16, "filters of conv", low=1)
+    filter_size: int = _setting(10, "side of a filter of conv in pixels", low=1)
+    filter_stride: int = _setting(
+        5, "pixels from one place of a filter of conv to the next", low=1
     )
 
     # REINFORCE
@@ -159,6 +187,12 @@ class Config:
                 "--baseline leave-one-out compares rollouts of an image: "
                 "set --num-rollouts to 2 or more"
             )
+        if self.model == "conv" and self.filter_size > min(self.scene_shape):
+            height, width = self.scene_shape
+            raise UserError(
+                f"--filter-size {self.filter_size} is too large for images of "
+                f"{height} x {width} pixels: make it {min(height, width)} or less"
+            )
         # Each image is framed by cells of the widest patch: the bound is for memory.
         widest_cell = self.scale_factor ** (self.num_scales - 1)
         if widest_cell > LARGEST_CELL:
@@ -167,6 +201,13 @@ class Config:
                 f"{self.scale_factor} makes cells {widest_cell} pixels wide, more "
                 f"than {LARGEST_CELL}: lower one of them"
             )
+
+    @property
+    def scene_shape(self):
+        """The height and width in pixels of the scenes that fc and conv take."""
+        if self.canvas_size:
+            return self.canvas_size, self.canvas_size
+        return self.image_height, self.image_width
 
 
 def option_name(field_name):

@@ -19,3 +19,8 @@ class DivergenceError(UserError):
     """The loss or a weight is no longer finite."""
 
     exit_code = 3
+
+
+def brief(value):
+    """Return a value out of a file as a message may quote it: short and printable."""
+    return "".join(filter(str.isprintable, str(value)))[:60]

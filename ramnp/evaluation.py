@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaincinv
 
-from ramnp import model
 from ramnp.datasets import scenes
+from ramnp.models import model_of
 from ramnp.networks.layers import log_softmax
 
 
@@ -48,7 +48,7 @@ def count_wrong(
         total = 0
         for r in range(rollouts):
             seed = [agent.config.seed, scenes.FROZEN_SEEDS[name], start, r]
-            trajectory = model.rollout(
+            trajectory = model_of(agent.config).rollout(
                 agent.params,
                 images,
                 None if deterministic else np.random.default_rng(seed),

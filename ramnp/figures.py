@@ -325,7 +325,7 @@ def _add_axes(figure, left, top, width, height):
 def _add_view(figure, left, top, width, height, limits):
     """Add axes in pixels of the image, y downwards, nothing seen yet."""
     ax = _add_axes(figure, left, top, width, height)
-    ax.set(xlim=limits[::2], ylim=limits[:0:-2], aspect="equal")
+    ax.set(xlim=limits[::2], ylim=limits[:0:-2])
     ax.set_facecolor(COLOURS["unseen"])
     return ax
 
@@ -406,7 +406,8 @@ def _draw_belief(ax, probabilities, label, left, width):
     ax.vlines(x, 0, probabilities, colours, linewidths=points, capstyle="butt")
     ax.hlines(0, left, left + width, COLOURS["muted"], linewidths=0.8, clip_on=False)
     named = sorted({int(favourite), int(label)})
-    crowded = x[named[-1]] - x[named[0]] < 0.08 and len(named) == 2
+    letters = len("".join(map(str, named)))
+    crowded = len(named) == 2 and x[named[1]] - x[named[0]] < 0.04 * letters
     for c, side in zip(named, ("right", "left") if crowded else ("center", "center")):
         style = {"color": colours[c], "fontsize": 7, "weight": "bold"}
         ax.text(x[c], -0.1, c, ha=side, va="top", **style)

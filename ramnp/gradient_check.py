@@ -23,7 +23,12 @@ def parse(arguments):
     what.add_argument(
         "--planted-bugs",
         action="store_true",
-        help="print which proof notices which planted bug, and nothing else",
+        help="print which proof notices which planted bug instead",
+    )
+    what.add_argument(
+        "--step-sizes",
+        action="store_true",
+        help="print how wrong differences and the complex step are by step instead",
     )
     parser.add_argument(
         "--seed",
@@ -46,6 +51,11 @@ def parse(arguments):
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
+    if options.step_sizes:
+        from ramnp.proofs import report, step_sizes
+
+        print(report.steps(step_sizes.errors_by_step(seed=options.seed)))
+        return 0
     start = time.perf_counter()
     if options.planted_bugs:
         failures = print_planted_bugs(options.seed)

@@ -67,18 +67,17 @@ def num_parameters(config):
 def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
     """Look at images (B, height, width) T times, each location drawn from the policy.
 
-    location_std None is the configured one. rng None draws nothing: each location is
-    the policy's mean, the first the centre.
+    location_std None is the configured one. The random policy draws every location as
+    the first one. rng None draws nothing: each location is the policy's mean, the
+    first the centre, and so are all of the random policy.
     """
     std = config.location_std if location_std is None else location_std
     shape = (num_rollouts * len(images), 2)
 
     def locate(t, mu):
-        if rng is None:
-            return np.zeros(shape, images.dtype) if t == 0 else mu
-        if t > 0:
-            return location_network.sample(mu, std, rng)
-        if config.first_glimpse == "center":
+        if t > 0 and config.policy == "learned":
+            return mu if rng is None else location_network.sample(mu, std, rng)
+        if rng is None or (t == 0 and config.first_glimpse == "center"):
             return np.zeros(shape, images.dtype)
         return 2 * rng.random(shape, images.dtype) - 1
 

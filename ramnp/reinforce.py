@@ -88,7 +88,7 @@ def hybrid_loss_forward(
     baseline_error = baseline - R
     losses = Losses(
         cross_entropy.sum() / num_rows,
-        -config.policy_weight * (advantage * log_pi).sum() / num_rows,
+        -_policy_weight(config) * (advantage * log_pi).sum() / num_rows,
         config.baseline_weight * (baseline_error**2).sum() / num_rows,
     )
     cache = (
@@ -123,9 +123,14 @@ def hybrid_loss_backward(cache):
         dloss, log_p, _over_time(labels, log_p)
     )
     score = location_network.score(locations[1:], mu, location_std)
-    dmu = score * (-config.policy_weight / num_rows * advantage)[..., None]
+    dmu = score * (-_policy_weight(config) / num_rows * advantage)[..., None]
     dbaseline = 2 * config.baseline_weight / num_rows * baseline_error
     return dlogits, dmu, dbaseline
+
+
+def _policy_weight(config):
+    """The random policy has nothing to learn, as none of its choices is its own."""
+    return config.policy_weight if config.policy == "learned" else 0.0
 
 
 def _over_time(labels, steps):

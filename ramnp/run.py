@@ -6,10 +6,10 @@ import os
 import sys
 
 from ramnp import agent as agents
-from ramnp import evaluation, figures, state, training
+from ramnp import evaluation, figures, signals, state, training
 from ramnp.config import Config
 from ramnp.datasets import mnist, scenes
-from ramnp.errors import CheckpointError, UserError
+from ramnp.errors import CheckpointError, UserError, brief
 from ramnp.files import RunLock, remove_leftovers, write_atomically
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
@@ -26,16 +26,21 @@ def read_config(folder, changes):
         with open(path, encoding="utf-8") as file:
             fields = json.load(file)
         data = fields.pop("data")
+        if not isinstance(data, str | None):
+            raise TypeError("not a path")
         config = Config(**fields)
     except FileNotFoundError as error:
         raise UserError(
             f"there is no run in {folder}: leave out --resume, or choose another --run"
         ) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError),
+        *(RecursionError, UserError),
+    ) as error:
         raise CheckpointError(
             f"{path} is damaged: restore it, or start a new run"
         ) from error
-    state.check_same_config(path, fields, changes)
+    state.check_same_config(path, dataclasses.asdict(config), changes)
     return config, data
 
 
@@ -45,16 +50,15 @@ def run(config, data, folder, pool, options):
     The folder is not touched before configuration, data and lock are known to be good.
     """
     path = os.path.join(folder, CHECKPOINT)
-    if not options.resume and os.path.exists(folder) and os.listdir(folder):
-        raise UserError(
-            f"{folder} exists: go on with it by --resume, "
-            "or choose another folder by --run"
-        )
+    if not options.resume:
+        _refuse_if_in_use(folder)
     digits = mnist.load(data, num_classes=config.num_classes)
     for split in digits[:3]:
         scenes.check_sizes(split, config)
     _make_folder(folder)
     with RunLock(folder):
+        if not options.resume:
+            _refuse_if_in_use(folder)  # somebody may have been faster
         remove_leftovers(folder)
         num_images = len(digits.train.labels)
         if options.resume and os.path.exists(path):
@@ -72,14 +76,14 @@ def run(config, data, folder, pool, options):
         )
         try:
             training.train(config, digits, folder, now, pool, options.save_every)
-        except training.Interrupted as interrupted:
+            finish(folder, digits, now, pool)
+        except signals.Interrupted as interrupted:
             print(
                 f"interrupted after step {now.step:,}: everything is saved; go on with "
                 f"python -m ramnp.train --run {folder} --resume",
                 file=sys.stderr,
             )
             return interrupted.exit_code
-        finish(folder, digits, now, pool)
     return 0
 
 
@@ -97,29 +101,43 @@ def finish(folder, digits, now, pool):
     agents.save_agent(best, agent, row)
     result = evaluation.test_result(agent, row, digits, pool, config.rollouts)
     write_atomically(os.path.join(folder, "result.json"), _as_json(result))
-    draw(folder, digits, agent, now.history)
+    pictures = draw(folder, digits, agent, now.history)
     print(
         f"\n{evaluation.summary(result)}\n"
         f"best epoch {row['epoch']} of {config.epochs}, chosen on validation; "
         f"{result['seconds'] / 60:.1f} minutes\n\n"
-        f"pictures:  {folder}/curves.png  {folder}/glimpses.png  "
-        f"{folder}/glimpses.gif\n"
+        f"pictures:  {'  '.join(pictures)}\n"
         f"next:      python -m ramnp.evaluate {folder}\n"
         f"           python -m ramnp.train --task {_next_task(config.task)}"
     )
 
 
 def draw(folder, digits, agent, history):
-    """Draw the curves, and the paths of glimpses at a few test scenes."""
-    figures.draw_curves(history, os.path.join(folder, "curves.png"), agent.config.task)
+    """Draw the curves, and the glimpses if there are any; return the paths."""
+    curves = os.path.join(folder, "curves.png")
+    figures.draw_curves(history, curves, agent.config.task)
+    if agent.config.model != "ram":
+        return [curves]
     images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
     images, labels = images[:NUM_PICTURED], labels[:NUM_PICTURED]
     seen = agent.predict(images)
-    for draw_one, name in (
-        (figures.draw_glimpses, "glimpses.png"),
-        (figures.animate_glimpses, "glimpses.gif"),
-    ):
-        draw_one(images, labels, seen, agent.config, os.path.join(folder, name))
+    sheet, film = (
+        os.path.join(folder, name) for name in ("glimpses.png", "glimpses.gif")
+    )
+    figures.draw_glimpses(images, labels, seen, agent.config, sheet)
+    figures.animate_glimpses(images, labels, seen, agent.config, film)
+    return [curves, sheet, film]
+
+
+def _refuse_if_in_use(folder):
+    """Refuse a folder with anything in it but what a killed start leaves behind."""
+    if not os.path.exists(folder):
+        return
+    if any(not name.startswith(".") for name in os.listdir(folder)):
+        raise UserError(
+            f"{folder} exists: go on with it by --resume, "
+            "or choose another folder by --run"
+        )
 
 
 def _make_folder(folder):
@@ -136,7 +154,7 @@ def _compare_environment(then, strict):
     """Warn, or refuse if strict, where the last bits may come out otherwise."""
     now = state.environment()
     changed = [
-        f"{name.replace('_', ' ')} {then.get(name)} then, {value} now"
+        f"{name.replace('_', ' ')} {brief(then.get(name))} then, {value} now"
         for name, value in now.items()
         if then.get(name) != value
     ]

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ramnp import checkpoint, model, optimizers, parameters, runtime
+from ramnp import checkpoint, optimizers, parameters, runtime
+from ramnp.agent import is_row_of_metrics
 from ramnp.config import option_name
-from ramnp.errors import CheckpointError
+from ramnp.errors import CheckpointError, brief
+from ramnp.models import model_of
 
 STREAMS = ("initialisation", "shuffling", "scenes", "policy")
 SUMS = (
@@ -53,7 +55,9 @@ def initial(config, num_images):
         name: [np.random.default_rng(s) for s in seed.spawn(config.num_shards)]
         for name, seed in zip(STREAMS, seeds)
     }
-    vector, _ = parameters.flatten(model.init(streams["initialisation"][0], config))
+    vector, _ = parameters.flatten(
+        model_of(config).init(streams["initialisation"][0], config)
+    )
     return State(
         vector=vector,
         optimizer=optimizers.init_state(config.optimizer, vector),
@@ -71,10 +75,15 @@ def save(path, state, config, data_sha256):
         "order": state.order.astype(np.int64),
         **{f"optimizer/{name}": array for name, array in state.optimizer.items()},
     }
-    meta = {
+    meta = _meta(state, config, data_sha256, environment())
+    checkpoint.save(path, arrays, meta)
+
+
+def _meta(state, config, data_sha256, environment):
+    return {
         "config": dataclasses.asdict(config),
         "data_sha256": data_sha256,
-        "environment": environment(),
+        "environment": environment,
         "streams": {
             name: [rng.bit_generator.state for rng in rngs]
             for name, rngs in state.streams.items()
@@ -82,7 +91,6 @@ def save(path, state, config, data_sha256):
         "best_error": None if math.isinf(state.best_error) else state.best_error,
         **{name: getattr(state, name) for name in _PLAIN},
     }
-    checkpoint.save(path, arrays, meta)
 
 
 _PLAIN = ("epoch", "position", "step", "sums", "history", "seconds")
@@ -114,13 +122,15 @@ def load(path, config, num_images, data_sha256):
             setattr(state, name, _same_type(getattr(state, name), meta[name]))
         if meta["best_error"] is not None:
             state.best_error = float(meta["best_error"])
-        if arrays or not _is_consistent(state, config, num_images):
+        then = dict(meta["environment"])
+        whole = not arrays and meta == _meta(state, config, data_sha256, then)
+        if not whole or not _is_consistent(state, config, num_images):
             raise ValueError("not a state that a run can be in")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             f"{path} does not hold the state of a run: use another checkpoint"
         ) from error
-    return state, meta.get("environment", {})
+    return state, then
 
 
 def check_same_config(path, saved, given):
@@ -128,8 +138,9 @@ def check_same_config(path, saved, given):
     for name in given:
         if saved[name] != given[name]:
             raise CheckpointError(
-                f"{path} was trained with {option_name(name)} {saved[name]}, "
-                f"not {given[name]}: resume with the same settings, or start a new run"
+                f"{path} was trained with {option_name(name)} {brief(saved[name])}, "
+                f"not {brief(given[name])}: resume with the same settings, "
+                "or start a new run"
             )
 
 
@@ -150,16 +161,20 @@ def steps_per_epoch(config, num_images):
 def _is_consistent(state, config, num_images):
     """Tell whether a run with this configuration can ever be in this state."""
     steps = steps_per_epoch(config, num_images)
+    images = min(state.position * config.batch_size, num_images)
     numbers = [state.seconds, *state.sums.values()]
-    for row in state.history:
-        numbers += row.values()
     return (
         0 <= state.epoch <= config.epochs
         and 0 <= state.position <= steps
         and state.step == state.epoch * steps + state.position
-        and len(state.history) == state.epoch
+        and (state.position == 0 or state.epoch < config.epochs)
+        and all(map(is_row_of_metrics, state.history))
+        and [row["epoch"] for row in state.history] == [*range(1, state.epoch + 1)]
         and state.sums.keys() == dict.fromkeys(SUMS).keys()
-        and all(type(number) in (int, float) for number in numbers)
+        and all(type(n) in (int, float) and 0 <= n < 1e300 for n in numbers)
+        and state.sums["images"] == images
+        and state.sums["rows"] == images * config.num_rollouts
+        and (state.sums["seconds"] > 0) == (images > 0)
         and np.array_equal(np.sort(state.order), np.arange(num_images))
     )
 

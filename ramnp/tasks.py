@@ -37,15 +37,16 @@ _DENSE = {
     "final_rate": 0.01,
     "batch_size": 128,
     "final_location_std": 0.05,
+    "average_decay": 0.998,
 }
 
 RECIPES = {
     "paper": {task: {"epochs": 200} for task in TASKS},
     "quick": {
-        "centered": _DENSE | {"epochs": 16},
-        "translated": _DENSE | {"epochs": 10},
-        "cluttered": _DENSE | {"epochs": 10},
-        "cluttered-100": _DENSE | {"epochs": 10},
+        "centered": _DENSE | {"epochs": 24},
+        "translated": _DENSE | {"epochs": 20},
+        "cluttered": _DENSE | {"epochs": 20},
+        "cluttered-100": _DENSE | {"epochs": 15},
     },
     "best": {task: _DENSE | {"epochs": 100} for task in TASKS},
 }

@@ -1,22 +1,21 @@
 """The training loop, top to bottom."""
 
-import contextlib
 import json
 import math
 import os
-import signal
 import time
 
 import numpy as np
 from tqdm import tqdm
 
-from ramnp import model, optimizers, parameters, reinforce
+from ramnp import optimizers, parameters, reinforce, signals
 from ramnp import state as run_state
 from ramnp.agent import Agent, parameter_shapes, save_agent
 from ramnp.datasets import scenes
 from ramnp.errors import DivergenceError
 from ramnp.evaluation import count_wrong
 from ramnp.files import write_atomically
+from ramnp.models import model_of
 
 # Beyond this, squares overflow in float32: whatever the agent does, it does not learn.
 LARGEST_NORM = 1e18
@@ -24,19 +23,11 @@ LARGEST_NORM = 1e18
 SATURATED = 0.95
 
 
-class Interrupted(Exception):
-    """A signal asked the run to stop, and its state was saved."""
-
-    def __init__(self, signal_number):
-        super().__init__(signal_number)
-        self.exit_code = 128 + signal_number
-
-
 def train(config, digits, folder, state, pool, save_every=0):
     """Run the epochs that are left; save into the run folder as each one ends.
 
     The state is also saved every `save_every` steps if that is not 0, and when a
-    signal stops the run; then Interrupted is raised.
+    signal stops the run; then signals.Interrupted is raised.
     """
     trainer = Trainer(config, digits.train, state, pool)
 
@@ -44,7 +35,7 @@ def train(config, digits, folder, state, pool, save_every=0):
         path = os.path.join(folder, "checkpoint.npz")
         run_state.save(path, state, config, digits.sha256)
 
-    with stop_signals() as stop_if_asked:
+    with signals.held_back() as stop_if_asked:
         try:
             while state.epoch < config.epochs:
                 with progress_bar(state, trainer) as bar:
@@ -68,7 +59,7 @@ def train(config, digits, folder, state, pool, save_every=0):
                 lines = "".join(json.dumps(row) + "\n" for row in state.history)
                 write_atomically(os.path.join(folder, "metrics.jsonl"), lines)
                 save()
-        except Interrupted:
+        except signals.Interrupted:
             save()
             raise
 
@@ -134,7 +125,8 @@ class Trainer:
         self._check_finite(number, gradient, self.grads[0], "the gradient of ")
         if config.clip_norm:
             optimizers.clip_by_global_norm(gradient, config.clip_norm)
-        self._update(gradient)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._update(gradient)
         self._check_finite(number, state.vector, self.params, "")
         state.position += 1
         for shard_sums in sums:
@@ -148,6 +140,7 @@ class Trainer:
     def _shard(self, shard, index, batch_size):
         """Compute the gradient of a part of a batch; return its share of the sums."""
         config, streams = self.config, self.state.streams
+        model = model_of(config)
         num_rows = batch_size * config.num_rollouts
         images = scenes.compose(
             self.split, index, streams["scenes"][shard], config, config.max_shift
@@ -175,8 +168,9 @@ class Trainer:
                 *reinforce.hybrid_loss_backward(cache), trajectory, config
             )
         parameters.copy_into(self.grads[shard], grads)
+        classified = len(trajectory.logits) if config.classify_every_step else 1
         return {
-            "cross_entropy": float(losses.cross_entropy) * num_rows,
+            "cross_entropy": float(losses.cross_entropy) * num_rows / classified,
             "baseline_loss": float(losses.baseline) * num_rows,
             "wrong": int((trajectory.logits[-1].argmax(axis=-1) != labels).sum()),
             "saturated": int((np.abs(trajectory.mu) > SATURATED).sum()),
@@ -220,13 +214,12 @@ class Trainer:
 
     def end_epoch(self, valid_error):
         """Close the epoch; return its row of metrics."""
-        config, state, sums = self.config, self.state, self.state.sums
-        classified = config.num_glimpses if config.classify_every_step else 1
+        state, sums = self.state, self.state.sums
         state.epoch += 1
         row = {
             "epoch": state.epoch,
             "step": state.step,
-            "cross_entropy": sums["cross_entropy"] / sums["rows"] / classified,
+            "cross_entropy": sums["cross_entropy"] / sums["rows"],
             "baseline_loss": sums["baseline_loss"] / sums["rows"],
             "train_error": 100 * sums["wrong"] / sums["rows"],
             "valid_error": valid_error,
@@ -241,35 +234,6 @@ class Trainer:
         shuffling = state.streams["shuffling"][0]
         state.order = shuffling.permutation(len(self.split.labels))
         return row
-
-
-@contextlib.contextmanager
-def stop_signals():
-    """Turn the first SIGINT or SIGTERM into a question that the loop asks.
-
-    Yields a function that raises Interrupted once a signal has come. A second signal
-    ends the process at once.
-    """
-    came = []
-
-    def remember(number, frame):
-        came.append(number)
-        for other in previous:
-            signal.signal(other, signal.SIG_DFL)
-
-    def stop_if_asked():
-        if came:
-            raise Interrupted(came[0])
-
-    previous = {
-        number: signal.signal(number, remember)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stop_if_asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def progress_bar(state, trainer):

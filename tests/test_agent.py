@@ -1,13 +1,21 @@
 """Loading an agent and looking at images with it."""
 
+import contextlib
+import json
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ramnp
 from ramnp import agent as agents
-from ramnp import checkpoint, model
+from ramnp import baselines, checkpoint, model
 from ramnp.errors import CheckpointError, UserError
+from tests.fuzzing import spoil
 from tests.helpers import small_config
+
+ROW = dict.fromkeys(agents.METRICS, 0.5) | {"epoch": 3}
 
 
 @pytest.fixture
@@ -106,19 +114,50 @@ def test_fewer_than_one_rollout_is_refused(agent, images):
 
 def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
     """ramnp.load takes the run folder or the file and gives the same agent."""
-    agents.save_agent(tmp_path / "best.npz", agent, {"epoch": 3})
+    agents.save_agent(tmp_path / "best.npz", agent, ROW)
     for where in (tmp_path, str(tmp_path), tmp_path / "best.npz"):
         loaded = ramnp.load(where)
         assert loaded.config == agent.config and loaded.location_std == 0.1
         seen, expected = loaded.predict(images), agent.predict(images)
         assert np.array_equal(seen.probabilities, expected.probabilities)
-    assert agents.load_with_training(tmp_path)[1] == {"epoch": 3}
+    assert agents.load_with_training(tmp_path)[1] == ROW
+
+
+@pytest.mark.parametrize("model", ["fc", "conv"])
+def test_a_baseline_is_an_agent_that_looks_nowhere(model, images, rng, tmp_path):
+    """Saved, loaded and asked like any other; .locations is (B, 0, 2)."""
+    config = small_config(
+        model=model, image_height=11, image_width=13, filter_size=4, fc_size=6
+    )
+    agent = agents.Agent(baselines.init(rng, config), config, 0.1)
+    agents.save_agent(tmp_path / "best.npz", agent, ROW)
+    seen = ramnp.load(tmp_path).predict(images, rollouts=2)
+    assert np.array_equal(seen.classes, agent.predict(images).classes)
+    assert seen.probabilities.shape == (7, 5)
+    assert seen.step_probabilities.shape == (7, 1, 5)
+    assert seen.locations.shape == (7, 0, 2)
+    assert agent.predict(images[:0]).locations.shape == (0, 0, 2)
+    with pytest.raises(UserError, match="13 x 11 pixels: this model takes 11 x 13"):
+        agent.predict(images.swapaxes(1, 2))
+
+
+def test_a_baseline_for_images_of_another_size_is_refused(rng, tmp_path):
+    """The size belongs to the configuration, and the parameters must fit it."""
+    config = small_config(model="fc", image_height=11, image_width=13, fc_size=6)
+    path = tmp_path / "best.npz"
+    agents.save_agent(path, agents.Agent(baselines.init(rng, config), config, 0.1), ROW)
+    arrays, meta = checkpoint.load(path)
+    for changes in ({"image_width": 14}, {"image_height": 10**9}, {"model": "conv"}):
+        changed = {"config": meta["config"] | changes}
+        checkpoint.save(path, arrays, meta | changed)
+        with pytest.raises(CheckpointError, match="does not fit its own config"):
+            ramnp.load(path)
 
 
 def test_what_holds_no_agent_is_refused_in_one_line(agent, tmp_path):
     """Missing, foreign, or not fitting its own configuration."""
     path = tmp_path / "best.npz"
-    agents.save_agent(path, agent, {})
+    agents.save_agent(path, agent, ROW)
     arrays, meta = checkpoint.load(path)
     short = {"parameters": arrays["parameters"][1:]}
     double = {"parameters": arrays["parameters"].astype(np.float64)}
@@ -130,7 +169,15 @@ def test_what_holds_no_agent_is_refused_in_one_line(agent, tmp_path):
         (arrays, {}),
         (arrays, meta | {"location_std": 0.0}),
         (arrays, meta | {"location_std": "wide"}),
+        (arrays, meta | {"location_std": 10**400}),
         (arrays, meta | {"training": 3}),
+        (arrays, meta | {"training": {"epoch": 3}}),
+        (arrays, meta | {"training": ROW | {"more": 3}}),
+        (arrays, meta | {"training": ROW | {"seconds": "long"}}),
+        (arrays, meta | {"config": config | {"a\nb" * 10**5: 1}}),
+        (arrays, meta | {"config": config | {"task": "a\nb" * 10**5}}),
+        (arrays, meta | {"config": config | {"h_size": 10**4000}}),
+        (arrays, meta | {"config": [["h_size", 9]]}),
         (arrays, meta | {"config": config | {"h_size": -1}}),
         (arrays, meta | {"config": config | {"colour": "red"}}),
         (arrays, meta | {"config": config | {"h_size": 10**9}}),
@@ -138,6 +185,34 @@ def test_what_holds_no_agent_is_refused_in_one_line(agent, tmp_path):
         checkpoint.save(path, bad_arrays, bad_meta)
         with pytest.raises(CheckpointError, match=r"best\.npz") as error:
             ramnp.load(path)
-        assert "\n" not in str(error.value)
+        message = str(error.value)
+        assert "\n" not in message and len(message) < 300 + len(str(path))
     with pytest.raises(CheckpointError, match="nowhere"):
         ramnp.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "examples", [200, pytest.param(100_000, marks=pytest.mark.slow)]
+)
+def test_fuzzed_agents(agent, images, tmp_path, examples):
+    """One kind of error at most, and what is accepted can look at images."""
+    path = tmp_path / "best.npz"
+    agents.save_agent(path, agent, ROW)
+    sound = checkpoint.load(path)
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(st.binary(max_size=60))
+    def check(script):
+        path.write_bytes(checkpoint._encode(*spoil(script, *sound)))
+        try:
+            loaded, training = agents.load_with_training(path)
+        except CheckpointError as error:
+            message = str(error)
+            assert message.isprintable() and len(message) < 300 + len(str(path))
+            return
+        assert json.dumps(training)
+        if loaded.config.num_glimpses < 100:
+            with contextlib.suppress(UserError), np.errstate(all="ignore"):
+                loaded.predict(images[:1])
+
+    check()

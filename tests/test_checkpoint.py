@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from ramnp import checkpoint, files
 from ramnp.errors import CheckpointError, UserError
 from ramnp.files import remove_leftovers
+from tests.fuzzing import WORDS, Choices
 
 ROOT = Path(__file__).parents[1]
 MIB = 1 << 20
@@ -450,45 +451,6 @@ def test_what_could_not_be_loaded_is_not_saved(path, good, arrays, meta):
     (line,) = str(error.value).splitlines()
     assert str(path) in line
     assert path.read_bytes() == good
-
-
-class Choices:
-    """Choices read off a string of bytes, so that hypothesis draws (and shrinks) one."""
-
-    def __init__(self, script: bytes):
-        self._script = iter(script)
-
-    def byte(self) -> int:
-        return next(self._script, 0)
-
-    def of(self, options):
-        return options[self.byte() % len(options)]
-
-    def many(self, draw, most=4) -> list:
-        return [draw() for _ in range(self.byte() % (most + 1))]
-
-    def json(self, depth=4):
-        """Any JSON value, Python's extensions included."""
-        kind = self.byte() % 6 if depth else 0
-        if kind == 1:
-            return self.many(lambda: self.json(depth - 1))
-        if kind == 2:
-            return dict(self.many(lambda: (self.of(WORDS), self.json(depth - 1))))
-        return self.of([None, True, 1, 0, -1, 2**128, 0.5, 1e300, math.nan, *WORDS])
-
-
-WORDS = [
-    "version",
-    "arrays",
-    "meta",
-    "checkpoint",
-    "W",
-    "n",
-    "<f4",
-    "|O",
-    "é\ud800",
-    "",
-]
 
 
 def edited_bytes(script: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """What every command does with errors and exit codes."""
 
+import signal
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from ramnp import command
 from ramnp.errors import DivergenceError, UserError
+from ramnp.signals import Interrupted
 
 
 @pytest.mark.parametrize(
@@ -17,13 +19,14 @@ from ramnp.errors import DivergenceError, UserError
         (UserError("--x 3: too many"), 2, "error: --x 3: too many\n"),
         (UserError("--task a\nb: unknown"), 2, "error: --task a b: unknown\n"),
         (DivergenceError("step 3"), 3, "error: step 3\n"),
-        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (Interrupted(signal.SIGINT), 130, "interrupted\n"),
+        (Interrupted(signal.SIGTERM), 143, "interrupted\n"),
     ],
 )
 def test_errors_of_the_user_are_one_line_and_an_exit_code(
     outcome, code, complaint, capsys, monkeypatch
 ):
-    """2 for bad input, 3 for divergence, 130 for an interrupt."""
+    """2 for bad input, 3 for divergence, 130 and 143 for the two interrupts."""
     monkeypatch.setattr(sys, "argv", ["name", "--x", "3"])
 
     def main(arguments):

@@ -136,6 +136,19 @@ def test_patches_wider_than_memory():
     Config(num_scales=16, scale_factor=1)
 
 
+def test_filters_larger_than_the_image():
+    """The image is the canvas or, without one, of the size told; conv alone cares."""
+    assert refused(model="conv", filter_size=29).startswith("--filter-size 29 ")
+    assert "12 x 9 pixels: make it 9 or less" in refused(
+        model="conv", image_height=12, image_width=9
+    )
+    assert "8 or less" in refused(model="conv", canvas_size=8)
+    assert Config(model="conv", filter_size=28).scene_shape == (28, 28)
+    assert Config(model="conv", filter_size=40, canvas_size=40).scene_shape == (40, 40)
+    Config(model="fc", filter_size=29)
+    Config(filter_size=29)
+
+
 def test_settings_cannot_be_changed():
     """A run's settings stay what they were."""
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -115,10 +115,18 @@ def test_boxes_are_the_windows_of_the_sensor(tmp_path, drawn, name):
     images, labels, seen, config = scenario(background=0.25, **SENSORS[name])
     figures.draw_glimpses(images, labels, seen, config, tmp_path / "a.png")
     sheet = iter(views(drawn[0]))
+    for ax in views(drawn[0]):
+        (left, top), (right, bottom) = ax.transData.transform([(0, 0), (1, 1)])
+        assert right > left and top > bottom  # (0, 0) is the upper left on the page
+        assert right - left == pytest.approx(top - bottom)
     far = 200
     for image, locations in zip(images, seen.locations):
         boxes = windows(image, locations, config)
-        np.testing.assert_array_equal(drawn_boxes(next(sheet)), boxes[:, 0])
+        scene = next(sheet)
+        np.testing.assert_array_equal(drawn_boxes(scene), boxes[:, 0])
+        np.testing.assert_array_equal(scene.images[0].get_array(), image)
+        height, width = image.shape
+        assert scene.images[0].get_extent() == [0, width, height, 0]
         world = np.pad(image, far, constant_values=0.25).repeat(2, 0).repeat(2, 1)
         for expected_boxes in boxes:
             retina = next(sheet)
@@ -164,19 +172,22 @@ def test_the_animation_keeps_what_was_seen(tmp_path, drawn):
 
 @pytest.mark.parametrize("T", [1, 3])
 def test_the_animation_has_a_frame_for_each_glimpse(tmp_path, T):
-    """It loops for ever, holds the last frame, and merges none, however alike."""
+    """It loops for ever, counts, holds the last frame, merges none, however alike."""
     images, labels, seen, config = scenario(num_glimpses=T)
     seen.locations[:] = 0
     seen.step_probabilities[:] = seen.step_probabilities[:, :1]
     figures.animate_glimpses(images, labels, seen, config, tmp_path / "a.gif")
-    durations = []
+    durations, headings = [], set()
     with Image.open(tmp_path / "a.gif") as gif:
         assert gif.n_frames == T
         assert gif.info["loop"] == 0
         for t in range(T):
             gif.seek(t)
             durations.append(gif.info["duration"])
-            assert gif.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+            frame = gif.convert("RGB")
+            assert frame.getpixel((0, 0)) == (255, 255, 255)
+            headings.add(frame.crop((0, 0, 150, 40)).tobytes())
+    assert len(headings) == T
     assert durations[:-1] == [durations[0]] * (T - 1)
     assert durations[-1] > 2000
     assert T == 1 or durations[0] < 1000
@@ -217,6 +228,22 @@ def test_wrong_predictions_are_red(tmp_path, drawn):
     assert sum(text.startswith("wrong") for text in colour) == 1
 
 
+@pytest.mark.parametrize("classes", [3, 10, 26, 200])
+def test_names_of_classes_stay_apart(tmp_path, drawn, classes):
+    """The true class and a wrong favourite next to it are both legible."""
+    images, labels, seen, config = scenario(1, classes=classes, num_glimpses=1)
+    seen.step_probabilities[:] = 0
+    seen.step_probabilities[..., 1] = 1
+    labels[:] = 2
+    figures.draw_glimpses(images, labels, seen, config, tmp_path / "a.png")
+    bars = drawn[0].axes[1]
+    wrong, right = sorted(bars.texts, key=Text.get_text)
+    assert (wrong.get_text(), right.get_text()) == ("1", "2")
+    assert to_hex(wrong.get_color()).upper() == figures.COLOURS["wrong"]
+    assert to_hex(right.get_color()).upper() == figures.COLOURS["action"]
+    assert wrong.get_window_extent().x1 < right.get_window_extent().x0
+
+
 LAYOUTS = {
     "one glimpse, far off a tall image": {
         "images": 1,
@@ -240,7 +267,7 @@ def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, name):
     figures.draw_glimpses(*scene, tmp_path / "a.png")
     figures.animate_glimpses(*scene, tmp_path / "a.gif")
     for figure in drawn:
-        everything = [t for t in texts(figure) if not t.get_clip_on()]
+        everything = [t for t in texts(figure) if not (t.axes and t.get_clip_on())]
         everything += figure.axes
         for artist in everything:
             box = artist.get_window_extent()
@@ -351,12 +378,11 @@ def test_pictures_do_not_depend_on_the_users_settings(tmp_path, drawn):
         assert draw_all(tmp_path / "b") == plain
         assert settings() == before
     assert sys.modules.get("matplotlib.pyplot") is pyplot
-    fonts = {
-        findfont(text.get_fontproperties())
-        for figure in drawn
-        for text in texts(figure)
+    everything = [text for figure in drawn for text in texts(figure)]
+    assert {name for text in everything for name in text.get_fontfamily()} == {
+        "DejaVu Sans"
     }
-    assert fonts
+    fonts = {findfont(text.get_fontproperties()) for text in everything}
     assert all(font.startswith(matplotlib.get_data_path()) for font in fonts)
 
 

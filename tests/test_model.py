@@ -315,6 +315,22 @@ def test_first_glimpse_is_anywhere_or_at_the_centre(rng):
     assert not model.rollout(params, images, rng, config).locations.any()
 
 
+@pytest.mark.parametrize("first_glimpse", ["random", "center"])
+def test_the_random_policy_looks_anywhere_at_every_glimpse(rng, first_glimpse):
+    """Uniform and independent, whatever the mean and σ; only the first has a choice."""
+    config = small_config(policy="random", first_glimpse=first_glimpse, num_glimpses=3)
+    params, images = agent(rng, config)
+    params["location"]["b_mu"][:] = 5.0
+    l = model.rollout(params, images, rng, config, 9.0, num_rollouts=800).locations
+    assert l[0].any() == (first_glimpse == "random")
+    for axis in (0, 1):
+        for t in (1, 2):
+            counts, _ = np.histogram(l[t, :, axis], bins=8, range=(-1, 1))
+            assert counts.sum() == l.shape[1] and counts.min() > 0.85 * l.shape[1] / 8
+        assert abs(np.corrcoef(l[1, :, axis], l[2, :, axis])[0, 1]) < 0.1
+    assert not model.rollout(params, images, None, config).locations.any()
+
+
 def constant_policy(rng, config, mean):
     """Parameters of an agent whose policy has this mean everywhere."""
     params = model.init(rng, config, np.float64)

@@ -348,6 +348,18 @@ def test_parts_of_a_batch_add_up_to_the_batch(rng):
     assert np.allclose(gradient, total, rtol=1e-10, atol=1e-12)
 
 
+def test_the_random_policy_has_no_loss_and_no_gradient(rng):
+    """Class and baseline are learned as ever, the location network stays as it is."""
+    config = small_config(policy="random", policy_into_core=True, reward="gain")
+    episode = Episode(rng, config)
+    losses, grads = episode.losses(episode.params), episode.grads()
+    assert losses.policy == 0
+    assert losses.cross_entropy > 0 and losses.baseline > 0
+    for network, arrays in grads.items():
+        for name, array in arrays.items():
+            assert array.any() == (network != "location"), (network, name)
+
+
 @pytest.mark.parametrize("kind", ["final", "log-probability", "gain"])
 @pytest.mark.parametrize("baseline", ["learned", "leave-one-out", "none"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

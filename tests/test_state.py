@@ -1,11 +1,17 @@
 """A state comes back from its checkpoint as it was, or not at all."""
 
+import contextlib
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ramnp import checkpoint, state
-from ramnp.errors import CheckpointError
-from tests.helpers import small_config
+from ramnp import checkpoint, state, training
+from ramnp.agent import METRICS
+from ramnp.errors import CheckpointError, DivergenceError
+from tests.fuzzing import spoil
+from tests.helpers import small_config, small_split
 
 CONFIG = small_config(optimizer="adam", average_decay=0.9, num_shards=3)
 SUM = "0" * 64
@@ -22,8 +28,9 @@ def saved(tmp_path):
     now.average += 0.2
     now.optimizer["second_moment"] += 0.3
     now.epoch, now.position, now.step, now.seconds = 1, 2, 5, 1 / 3
-    now.sums["cross_entropy"] = 0.1 + 0.2
-    now.history.append({"epoch": 1, "valid_error": 1 / 7})
+    now.sums |= {"cross_entropy": 0.1 + 0.2, "seconds": 0.1, "images": 40.0}
+    now.sums["rows"] = 40.0
+    now.history.append(dict.fromkeys(METRICS, 1 / 7) | {"epoch": 1})
     now.best_error = 1 / 7
     path = tmp_path / "checkpoint.npz"
     state.save(path, now, CONFIG, SUM)
@@ -126,7 +133,28 @@ def _without(meta, name):
         lambda arrays, meta: (arrays, meta | {"history": [1]}),
         lambda arrays, meta: (arrays, meta | {"history": []}),
         lambda arrays, meta: (arrays, meta | {"history": [{"epoch": "one"}]}),
+        lambda arrays, meta: (arrays, meta | {"history": [meta["history"]]}),
+        lambda arrays, meta: (arrays, meta | {"history": meta["history"] * 2}),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"history": [meta["history"][0] | {"step": 10**400}]},
+        ),
+        lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"rows": 0.0}}),
+        lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"images": 0.0}}),
+        lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"seconds": 0.0}}),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"sums": meta["sums"] | {"wrong": 10**400}},
+        ),
         lambda arrays, meta: (arrays, meta | {"seconds": None}),
+        lambda arrays, meta: (arrays, meta | {"best_error": "0.5"}),
+        lambda arrays, meta: (arrays, meta | {"more": 1}),
+        lambda arrays, meta: (arrays, meta | {"environment": []}),
+        lambda arrays, meta: (arrays, _without(meta, "environment")),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"config": meta["config"] | {"task": "a\nb" * 10**5}},
+        ),
         lambda arrays, meta: (arrays, meta | {"best_error": "low"}),
         lambda arrays, meta: (arrays, meta | {"config": 5}),
         lambda arrays, meta: (arrays, meta | {"config": {}}),
@@ -141,4 +169,41 @@ def test_a_sound_file_with_a_foreign_state_is_refused(saved, spoil):
     checkpoint.save(path, *spoil(*checkpoint.load(path)))
     with pytest.raises(CheckpointError, match=r"checkpoint\.npz") as error:
         state.load(path, CONFIG, 50, SUM)
-    assert "\n" not in str(error.value)
+    message = str(error.value)
+    assert "\n" not in message and len(message) < 300 + len(str(path))
+
+
+class OneThread:
+    """A pool that does everything itself."""
+
+    map = staticmethod(map)
+
+
+@pytest.mark.parametrize(
+    "examples", [200, pytest.param(100_000, marks=pytest.mark.slow)]
+)
+def test_fuzzed_states(saved, examples):
+    """One kind of error at most, and a run can go on from what is accepted."""
+    _, path = saved
+    sound = checkpoint.load(path)
+    split = small_split(0, 50, 12, 12)
+    split = split._replace(labels=split.labels % CONFIG.num_classes)
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(st.binary(max_size=60))
+    def check(script):
+        path.write_bytes(checkpoint._encode(*spoil(script, *sound)))
+        try:
+            now, then = state.load(path, CONFIG, 50, SUM)
+        except CheckpointError as error:
+            message = str(error)
+            assert message.isprintable() and len(message) < 300 + len(str(path))
+            return
+        assert type(then) is dict
+        trainer = training.Trainer(CONFIG, split, now, OneThread)
+        with contextlib.suppress(DivergenceError):
+            if now.position < trainer.steps_per_epoch and now.epoch < CONFIG.epochs:
+                trainer.step()
+                trainer.end_epoch(50.0)
+
+    check()

@@ -29,9 +29,12 @@ FLOORS = (
         "networks.location_network",
         "networks.action_network",
         "networks.baseline_network",
+        "networks.fully_connected_network",
+        "networks.convolutional_network",
     ),
     ("model",),
-    ("reinforce",),
+    ("reinforce", "baselines"),
+    ("models",),
     ("evaluation",),
     ("training",),
     ("train", "evaluate"),
@@ -41,7 +44,15 @@ NUMERICS = [
     for name in SOURCES
     if name.startswith("ramnp.networks.")
     or name.removeprefix("ramnp.")
-    in ("parameters", "model", "reinforce", "optimizers", "datasets.scenes")
+    in (
+        "parameters",
+        "model",
+        "baselines",
+        "models",
+        "reinforce",
+        "optimizers",
+        "datasets.scenes",
+    )
 ]
 COMMANDS = {
     f"ramnp.{name}" for name in ("train", "evaluate", "bench", "gradient_check")

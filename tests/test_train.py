@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import ramnp
 from ramnp import checkpoint, train
 from ramnp.config import Config, option_name
 from ramnp.errors import UserError
@@ -145,6 +146,8 @@ def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
         ["--run", "{tmp}", "--resume"],
         ["--canvas-size", "5"],
         ["--num-classes", "4"],
+        ["--image-width", "12", "--model", "fc"],
+        ["--filter-size", "29", "--model", "conv"],
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, digits_file, tmp_path):
@@ -162,6 +165,38 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, digits_file, tmp_path)
     assert "\n" not in message
     assert filled[0] in message or filled[-1] in message or str(tmp_path) in message
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("model", ["fc", "conv"])
+def test_a_baseline_is_trained_and_tested_like_the_agent(
+    model, digits_file, tmp_path, capsys
+):
+    """The same folder but for the pictures of glimpses, and it learns."""
+    folder = tmp_path / model
+    size = ["--image-height=12", "--image-width=12", "--fc-size=16"]
+    arguments = [*TINY_RUN, f"--model={model}", *size, "--data", digits_file]
+    assert train.main([*arguments, "--run", str(folder)]) == 0
+    names = {path.name for path in folder.iterdir()}
+    assert {"best.npz", "result.json", "curves.png"} < names
+    assert not {"glimpses.png", "glimpses.gif"} & names
+    assert "glimpses" not in capsys.readouterr().out
+    rows = (folder / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(row)["cross_entropy"] for row in rows]
+    assert losses[0] > losses[1] > losses[2]
+    result = json.loads((folder / "result.json").read_text())
+    errors = {result[key] for key in result if key.startswith("test_error")}
+    assert len(errors) == 1  # nothing is drawn
+    assert train.main(["--run", str(folder), "--resume"]) == 0
+
+
+def test_the_random_policy_never_trains_the_location_network(digits_file, tmp_path):
+    """An agent to compare with: everything but where to look is learned."""
+    arguments = [*TINY_RUN, "--policy=random", "--data", digits_file]
+    assert train.main([*arguments, "--run", str(tmp_path / "random")]) == 0
+    trained = ramnp.load(tmp_path / "random")
+    assert not trained.params["location"]["b_mu"].any()
+    assert trained.params["action"]["b_a"].any()
+    assert trained.params["baseline"]["b_b"].any()
 
 
 def test_a_folder_that_exists_is_left_alone(finished_run, digits_file):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ramnp import agent as agents
-from ramnp import checkpoint, model, reinforce, state, training
+from ramnp import checkpoint, model, reinforce, signals, state, training
 from ramnp.datasets import scenes
 from ramnp.datasets.mnist import Digits
 from ramnp.errors import DivergenceError
@@ -93,7 +93,7 @@ def test_stopped_after_any_step_it_resumes_to_the_same_bits(
     """Stop anywhere, resume: the same bits, in the middle of an epoch or at its end."""
     with monkeypatch.context() as patch:
         signal_in_step(patch, signal.SIGINT, {stop})
-        with pytest.raises(training.Interrupted) as interrupted:
+        with pytest.raises(signals.Interrupted) as interrupted:
             train(tiny_config(), digits, tmp_path)
     assert interrupted.value.exit_code == 130
     saved, _ = state.load(tmp_path / "checkpoint.npz", tiny_config(), 90, "0" * 64)
@@ -113,7 +113,7 @@ def test_stopped_during_an_evaluation_it_resumes_to_the_same_bits(
             return chunk(*arguments)
 
         patch.setattr(scenes, "frozen_chunk", chunk_with_signal)
-        with pytest.raises(training.Interrupted) as interrupted:
+        with pytest.raises(signals.Interrupted) as interrupted:
             train(tiny_config(), digits, tmp_path)
     assert interrupted.value.exit_code == 143
     assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
@@ -126,7 +126,7 @@ def test_a_chain_of_stops_reaches_the_same_bits(
     for _ in range(12):
         with monkeypatch.context() as patch:
             signal_in_step(patch, signal.SIGINT, {0})
-            with pytest.raises(training.Interrupted):
+            with pytest.raises(signals.Interrupted):
                 train(tiny_config(), digits, tmp_path)
     assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
 
@@ -293,6 +293,23 @@ def test_saturation_is_logged(mean, saturation, digits, pool):
     assert row["saturation"] == pytest.approx(saturation)
 
 
+@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("model", ["ram", "fc"])
+def test_the_cross_entropy_that_is_logged_is_of_one_class(
+    model, every_step, digits, pool
+):
+    """However often a model classifies: log 10 where it finds 10 classes alike."""
+    config = tiny_config(
+        model=model, image_height=12, image_width=12, classify_every_step=every_step
+    )
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer.params["action"]["W_a"][:] = 0
+    trainer.step()
+    row = trainer.end_epoch(valid_error=50.0)
+    assert row["cross_entropy"] == pytest.approx(np.log(10), rel=1e-5)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
     """Divergence names the step and the tensor and leaves the checkpoint alone."""
@@ -319,15 +336,3 @@ def test_an_infinite_weight_is_named(digits, pool):
     with pytest.raises(DivergenceError, match=r"step 1: core\.W_g is no longer"):
         trainer.step()
     assert now.step == 0
-
-
-def test_a_second_signal_ends_the_process_at_once():
-    """After the first signal, the system's own way of dealing with it is back."""
-    with training.stop_signals() as stop_if_asked:
-        stop_if_asked()
-        os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(training.Interrupted):
-            stop_if_asked()
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

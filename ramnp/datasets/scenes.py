@@ -5,7 +5,6 @@ white, so their order does not matter; every position is inclusive.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ramnp.errors import DataError
 
@@ -34,10 +33,11 @@ def compose(split, index, rng, config, max_shift=0):
     for _ in range(config.num_clutter):
         other = rng.integers(len(split.images) - 1, size=B)
         other += other >= index
-        _add(scenes, _crops(split.images, other, config.clutter_size, rng), rng)
+        _add(scenes, _crops(split.images[other], config.clutter_size, rng), rng)
     if not config.canvas_size and max_shift:
         scenes = scenes[:, max_shift:-max_shift, max_shift:-max_shift]
-    scenes = np.minimum(scenes, 255)
+    # Against an array of 255 it is five times as fast as against one number.
+    np.minimum(scenes, np.full(scenes.shape[1:], 255, np.float32), out=scenes)
     scenes *= np.float32(1 / 255)
     return scenes
 
@@ -72,6 +72,12 @@ def check_sizes(split, config):
             f"--canvas-size {config.canvas_size} is too small, {size}: "
             f"make it {max(height, width)} or more, or 0"
         )
+    whole = config.model != "ram" and not config.canvas_size
+    if whole and (height, width) != config.scene_shape:
+        raise DataError(
+            f"--model {config.model} needs to know their size in advance, {size}: "
+            f"set --image-height {height} --image-width {width}"
+        )
     if config.num_clutter and config.clutter_size > min(height, width):
         raise DataError(
             f"--clutter-size {config.clutter_size} is too large, {size}: "
@@ -86,15 +92,25 @@ def check_sizes(split, config):
 
 def _add(scenes, patches, rng):
     """Add patch b to scene b at a uniformly random place inside it."""
-    windows = sliding_window_view(scenes, patches.shape[1:], (1, 2), writeable=True)
-    B, rows, columns = windows.shape[:3]
-    where = np.arange(B), rng.integers(rows, size=B), rng.integers(columns, size=B)
-    windows[where] += patches
+    where = _random_windows(scenes.shape, patches.shape[1:], rng)
+    scenes.reshape(-1)[where] += patches.reshape(len(patches), -1)
 
 
-def _crops(images, index, size, rng):
-    """Cut a uniformly random square of `size` pixels from each image `index`."""
-    windows = sliding_window_view(images, (size, size), (1, 2))
-    _, rows, columns = windows.shape[:3]
-    B = len(index)
-    return windows[index, rng.integers(rows, size=B), rng.integers(columns, size=B)]
+def _crops(images, size, rng):
+    """Cut a uniformly random square of `size` pixels from each image."""
+    where = _random_windows(images.shape, (size, size), rng)
+    return images.reshape(-1)[where].reshape(-1, size, size)
+
+
+def _random_windows(shape, window_shape, rng):
+    """Return where a window lies in each image, as indices (B, pixels) of all pixels.
+
+    The images are of `shape` (B, height, width), one after the other in memory.
+    """
+    B, height, width = shape
+    rows, columns = window_shape
+    y = rng.integers(height - rows + 1, size=B)
+    x = rng.integers(width - columns + 1, size=B)
+    corner = (np.arange(B) * height + y) * width + x
+    inside = np.arange(rows)[:, None] * width + np.arange(columns)
+    return corner[:, None] + inside.ravel()

@@ -18,16 +18,17 @@ import numpy as np
 class Pyramid(NamedTuple):
     """All that glimpses at a batch of images need, computed once per batch.
 
-    Level j holds, for every place within reach of an image, the mean over the cell
-    of factor^j pixels a side that starts there, framed by cells of background to
-    which every place beyond is sent. A glimpse is then a gather, whose cost depends
-    neither on the size of the image nor on the width of the patch.
+    values[j] holds, for every place within reach of an image, the mean over the cell
+    of factor^j pixels a side that starts there. The images are framed so widely that
+    the outermost cells see background alone; to them every place beyond is sent. A
+    glimpse is then a gather, whose cost depends neither on the size of the image nor
+    on the width of the patch.
     """
 
-    values: np.ndarray  # every level of every image, one after the other, flat
-    starts: np.ndarray  # (B, k): where the level of an image starts in values
+    values: np.ndarray  # (k, B, height + 2 frame, width + 2 frame)
+    starts: np.ndarray  # (B, k): where the level of an image starts in flat values
     offsets: np.ndarray  # (k, patch): from a patch's first pixel to its cells
-    last: np.ndarray  # (2, k): the largest x and y in a level
+    last: np.ndarray  # (2, 1, 1): the largest x and y that count
     image_size: np.ndarray  # (2,): width, height
     patch_size: int
 
@@ -35,33 +36,28 @@ class Pyramid(NamedTuple):
 def prepare(images, patch_size, num_scales=1, scale_factor=2, background=0.0):
     """Compute the pyramid of images (B, height, width); glimpses keep their dtype."""
     B, height, width = images.shape
-    level = _pad(images, 1, background)
-    cell, reach = 1, 0  # a cell that starts up to `reach` pixels outside still counts
-    levels, offsets = [level], [np.arange(patch_size) + 1]
-    for _ in range(1, num_scales):
-        half = int(cell == 1 and patch_size % 2 == 1 and scale_factor % 2 == 0)
-        more = (scale_factor - 1) * cell + half
-        level = _pad(level, more, background)
-        for axis in (1, 2):
-            level = _mean_of_neighbours(level, scale_factor, cell, axis)
-            if half:
-                level = _mean_of_neighbours(level, 2, 1, axis)
-        cell *= scale_factor
-        reach += more
+    # Cells of an odd patch with an even factor start on half a pixel.
+    half = int(num_scales > 1 and patch_size % 2 == 1 and scale_factor % 2 == 0)
+    frame = scale_factor ** (num_scales - 1) + half
+    values = np.empty(
+        (num_scales, B, height + 2 * frame, width + 2 * frame), images.dtype
+    )
+    values[0] = background
+    values[0, :, frame : frame + height, frame : frame + width] = images
+    offsets = np.arange(patch_size) + np.full((num_scales, 1), frame)
+    for j in range(1, num_scales):
+        cell = scale_factor**j
+        values[j] = _means(values[j - 1], scale_factor, cell // scale_factor)
+        if half and j == 1:
+            values[1] = _means(values[1], 2, 1)
         first = -((patch_size * (cell - 1) + 1) // 2)
-        levels.append(level)
-        offsets.append(np.arange(patch_size) * cell + first + reach + 1)
-
-    starts = np.empty((B, num_scales), np.intp)
-    end = 0
-    for j, level in enumerate(levels):
-        starts[:, j] = end + np.arange(B) * level[0].size
-        end += level.size
+        offsets[j] += first + np.arange(patch_size) * (cell - 1)
+    starts = np.arange(num_scales * B).reshape(num_scales, B).T * values[0, 0].size
     return Pyramid(
-        values=np.concatenate([level.ravel() for level in levels]),
+        values=values,
         starts=starts,
-        offsets=np.array(offsets),
-        last=np.array([[level.shape[axis] - 1 for level in levels] for axis in (2, 1)]),
+        offsets=offsets,
+        last=np.array([width + frame, height + frame])[:, None, None],
         image_size=np.array([width, height]),
         patch_size=patch_size,
     )
@@ -72,13 +68,14 @@ def forward(pyramid, l):
 
     N is B times any whole number: row n looks at image n mod B.
     """
-    repeats = len(l) // len(pyramid.starts)
     corner = first_pixel(l, pyramid.image_size, pyramid.patch_size)[:, :, None, None]
     index = corner + pyramid.offsets  # (N, 2, k, patch)
-    np.clip(index, 0, pyramid.last[:, :, None], out=index)
+    np.maximum(index, 0, out=index)
+    np.minimum(index, pyramid.last, out=index)
     x, y = index[:, 0], index[:, 1]
-    y *= pyramid.last[0, :, None] + 1
-    y += np.tile(pyramid.starts, (repeats, 1))[:, :, None]
+    y *= pyramid.values.shape[-1]
+    y_of_image = y.reshape(-1, *pyramid.starts.shape, pyramid.patch_size)
+    y_of_image += pyramid.starts[:, :, None]
     index = y[..., None] + x[..., None, :]
     return pyramid.values.take(index).reshape(len(l), -1)
 
@@ -109,21 +106,17 @@ def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):
     return np.concatenate([low, high], axis=2)
 
 
-def _pad(level, width, value):
-    """Frame (B, height, width) by `width` cells of the background."""
-    B, height, columns = level.shape
-    shape = (B, height + 2 * width, columns + 2 * width)
-    padded = np.full(shape, value, level.dtype)
-    padded[:, width : width + height, width : width + columns] = level
-    return padded
+def _means(level, count, step):
+    """Average `count` by `count` cells of (B, height, width) that lie `step` apart.
 
-
-def _mean_of_neighbours(level, count, step, axis):
-    """Average `count` cells that lie `step` apart along an axis."""
-    size = level.shape[axis] - (count - 1) * step
-    total = 0
-    for i in range(count):
-        part = [slice(None)] * 3
-        part[axis] = slice(i * step, i * step + size)
-        total = total + level[tuple(part)]
-    return total * (1 / count)
+    A step along either axis is one shift of the flat memory. What it takes around the
+    end of a row reaches only the outer part of the frame, where nothing is looked up.
+    """
+    total = level.ravel()
+    for stride in (level.shape[-1], 1):
+        cells = total
+        total = cells.copy()
+        for shift in range(stride * step, stride * step * count, stride * step):
+            total[:-shift] += cells[shift:]
+    total *= 1 / count**2
+    return total.reshape(level.shape)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ramnp import model, reinforce
 from ramnp.proofs import quadrature
-from ramnp.proofs.complex_step import flat, nested, worst_errors
+from ramnp.proofs.complex_step import flat, worst_errors
 from ramnp.proofs.quadrature import smooth_sensor
 from ramnp.proofs.rows import Row
 
@@ -20,6 +20,7 @@ QUADRATURE = "quadrature"
 VARIANCE = "variance"
 LARGEST_Z = 5.0
 CONVERGED = 1e-9
+ROUNDING = 1e-13
 LARGEST_VARIANCE = 0.5  # of what it is without a baseline
 
 BATCHES = 100
@@ -44,8 +45,8 @@ CASES = {
     "interior, σ 0.2": Case((0.1, -0.2), 0.2, 10),
     "border, σ 0.05": Case((0.93, -0.85), 0.05, 6),
     "border, σ 0.2": Case((0.93, -0.85), 0.2, 10),
-    "border, σ 0.2, linear mean": Case((0.93, -0.85), 0.2, 10, squashed=False),
-    "two choices, σ 0.05": Case((0.8, -0.7), 0.05, 4, num_choices=2),
+    "border, σ 0.2, linear mean": Case((0.93, -0.85), 0.2, 12, squashed=False),
+    "two choices, σ 0.05": Case((0.93, -0.85), 0.05, 4, num_choices=2),
 }
 
 
@@ -57,37 +58,49 @@ def make_problem(case):
     )
 
 
-def by_quadrature(name, baselines=BASELINES, seed=0):
-    """Work out the exact gradient of a case; return a proof, () -> rows.
+def by_return(name, seed=0, baselines=BASELINES):
+    """Work out the gradient of a case's expected return; return a proof, () -> rows.
 
     The proof samples anew, and compares under each kind of baseline.
     """
-    case = CASES[name]
-    problem = with_fitted_baseline(make_problem(case), seed)
-    coarse, exact = (
-        quadrature.expected_return(problem, case.num_nodes + more) for more in (0, 1)
-    )
-    converged = max(error for error, _ in worst_errors(coarse, exact).values())
+    problem, nodes = _problem(name, seed)
+    exact, change = _converged(quadrature.expected_return, problem, nodes)
     size = sum(array.size for array in exact.values())
-    # Losses go down where returns go up.
     downhill = {tensor: -gradient for tensor, gradient in exact.items()}
 
     def prove():
-        rows = [Row(QUADRATURE, name, "all", size, converged, CONVERGED)]
         variances = {}
         for baseline in baselines:
             subject = f"{name}, baseline {baseline}"
             samples = sampled_gradients(problem, seed, baseline=baseline)
-            for tensor, z in z_scores(samples, downhill).items():
-                error = float(np.abs(z).max())
-                rows.append(Row(EXPECTATION, subject, tensor, z.size, error, LARGEST_Z))
+            yield from _rows(subject, samples, downhill, change)
             variances[baseline] = total_variance(samples)
             if baseline != "none" and "none" in variances:
                 ratio = variances[baseline] / variances["none"]
-                rows.append(
-                    Row(VARIANCE, subject, "all", size, ratio, LARGEST_VARIANCE)
-                )
-        return rows
+                yield Row(VARIANCE, subject, "all", size, ratio, LARGEST_VARIANCE)
+
+    return prove
+
+
+def by_cross_entropy(name, seed=0):
+    """Work out the gradient of a case's expected cross-entropy; return a proof.
+
+    It is what the hybrid loss follows, the mean gradient of the cross-entropy of what
+    was seen, plus a term that the paper drops: E[cross-entropy times the gradient of
+    log pi]. The proof samples the one and adds the other; and it samples the hybrid
+    loss with the reward log p(right class), which brings the dropped term back.
+    """
+    problem, nodes = _problem(name, seed)
+    exact, change = _converged(quadrature.expected_cross_entropy, problem, nodes)
+    rewarded = quadrature.expected_return(problem, nodes + 1)
+    both = "cross_entropy", "policy"
+
+    def prove():
+        seen = sampled_gradients(problem, seed, terms=["cross_entropy"])
+        completed = {tensor: seen[tensor] - rewarded[tensor] for tensor in seen}
+        hybrid = sampled_gradients(problem, seed, terms=both)
+        yield from _rows(f"{name}, seen + dropped term", completed, exact, change)
+        yield from _rows(f"{name}, hybrid paid log p", hybrid, exact, change)
 
     return prove
 
@@ -116,21 +129,17 @@ def sampled_gradients(problem, seed, terms=("policy",), batches=BATCHES, **setti
 def z_scores(samples, exact):
     """Return {name: z}: how many standard errors the mean of samples is off.
 
-    Where every sample is the same there is no error to allow for: 0 if it is the
-    exact value, else infinity.
+    A gap that is no more than rounding counts as none, since where all samples are
+    the same there is no error to allow for it.
     """
     z = {}
     for name, drawn in samples.items():
         gap = drawn.mean(axis=0) - exact[name]
         error = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn))
         with np.errstate(divide="ignore", invalid="ignore"):
-            z[name] = np.where(gap == 0, 0.0, gap / error)
+            rounding = ROUNDING * np.abs(exact[name]).max()
+            z[name] = np.where(np.abs(gap) <= rounding, 0.0, gap / error)
     return z
-
-
-def largest(z):
-    """Return the largest |z| of all."""
-    return max(np.abs(values).max() for values in z.values())
 
 
 def total_variance(samples):
@@ -140,9 +149,9 @@ def total_variance(samples):
 
 @smooth_sensor()
 def with_fitted_baseline(problem, seed):
-    """Return the problem with the baseline network fitted to returns, least squares.
+    """Return the problem with its baseline network fitted to returns.
 
-    What b_t is made of shows when each weight in turn is 1 and all others 0.
+    b_t is linear in its weights: each alone shows one feature for least squares.
     """
     config = dataclasses.replace(problem.config, num_rollouts=ROLLOUTS)
     rng = np.random.default_rng(seed)
@@ -153,19 +162,19 @@ def with_fitted_baseline(problem, seed):
     )
     reward = reinforce.rewards(trajectory.logits, labels, config.reward)
     R = reinforce.returns_to_go(reward, config.discount)
-    params = nested({name: a.copy() for name, a in flat(problem.params).items()})
-    weights = params["baseline"]["W_b"], params["baseline"]["b_b"][:, None]
-    features = []
-    for array in weights:
-        for i in range(len(array)):
-            for other in weights:
-                other[...] = 0
-            array[i] = 1
-            replayed = model.replay(params, images, trajectory.locations, config)
-            features.append(replayed.baseline.ravel())
-    solution, *_ = np.linalg.lstsq(np.stack(features, axis=1), R.ravel())
-    weights[0][:, 0], weights[1][:, 0] = solution[:-1], solution[-1]
-    return problem._replace(params=params)
+
+    def network(weights):
+        return {"W_b": weights[:-1, None], "b_b": weights[-1:]}
+
+    def baselines(weights):
+        params = problem.params | {"baseline": network(weights)}
+        replayed = model.replay(params, images, trajectory.locations, config)
+        return replayed.baseline.ravel()
+
+    one_by_one = np.eye(config.h_size + 1)
+    features = np.stack([baselines(weights) for weights in one_by_one], axis=1)
+    fitted, *_ = np.linalg.lstsq(features, R.ravel())
+    return problem._replace(params=problem.params | {"baseline": network(fitted)})
 
 
 def _gradient(params, images, labels, rng, config, terms):
@@ -185,3 +194,22 @@ def _gradient(params, images, labels, rng, config, terms):
         trajectory,
         config,
     )
+
+
+def _problem(name, seed):
+    case = CASES[name]
+    return with_fitted_baseline(make_problem(case), seed), case.num_nodes
+
+
+def _converged(gradient, problem, num_nodes):
+    """Return a gradient by quadrature, and what the last node changed in it."""
+    coarse, exact = (gradient(problem, num_nodes + more) for more in (0, 1))
+    return exact, max(error for error, _ in worst_errors(coarse, exact).values())
+
+
+def _rows(subject, samples, exact, change):
+    size = sum(array.size for array in exact.values())
+    return [Row(QUADRATURE, subject, "all", size, change, CONVERGED)] + [
+        Row(EXPECTATION, subject, tensor, z.size, float(np.abs(z).max()), LARGEST_Z)
+        for tensor, z in z_scores(samples, exact).items()
+    ]

@@ -47,12 +47,11 @@ def term_gradients(term, drawn, config):
 
 
 def rows(seed=0):
-    """Return a row for every term, network and setting of the two options.
+    """Yield a row for every term, network and setting of the two options.
 
     Where a gradient must be exactly 0 the error is the largest there is (-0.0 counts
     as 0.0); where a network has to learn, how many of its tensors get nothing at all.
     """
-    found = []
     for policy in (False, True):
         for baseline in (False, True):
             config = subjects.small_config(
@@ -62,17 +61,17 @@ def rows(seed=0):
             for term in TERMS:
                 gradients = term_gradients(term, drawn, config)
                 for network in NETWORKS:
-                    found.append(_row(term, network, gradients[network], config))
-    return found
+                    yield _row(term, network, gradients[network], config)
 
 
 def _row(term, network, gradients, config):
     largest = [float(np.abs(array).max()) for array in gradients.values()]
     learns = network in allowed(term, config)
-    opened = [option for option in _OPTIONS.values() if getattr(config, option)]
+    opened = [name for name, option in _OPTIONS.items() if getattr(config, option)]
+    setting = f"{' and '.join(opened)} into core" if opened else "the paper's"
     return Row(
         LEARNS if learns else EXACT_ZERO,
-        f"{term}, {' and '.join(opened) or 'the paper'}",
+        f"{term.replace('_', '-')}, {setting}",
         network,
         sum(array.size for array in gradients.values()),
         largest.count(0.0) if learns else max(largest),

@@ -60,19 +60,15 @@ def by_pytorch():
         )
         for name, stored in stored_oracle.read().items()
     ]
-    limits = stored_oracle.LIMIT, complex_step.COORDINATE_LIMIT
-    return lambda: _rows(PYTORCH, checks, *limits)
+    return lambda: _rows(PYTORCH, checks, stored_oracle.LIMIT)
 
 
 def _rows(proof, checks, tensor_limit, coordinate_limit=None):
-    rows = []
     for check in checks:
         errors = worst_errors(check.gradients(), check.expected)
         for name, (tensor, coordinate) in errors.items():
             where = check.subject, name, check.expected[name].size
-            rows.append(Row(proof, *where, tensor, tensor_limit))
+            yield Row(proof, *where, tensor, tensor_limit)
             if coordinate_limit is not None:
-                rows.append(
-                    Row(proof + WORST_COORDINATE, *where, coordinate, coordinate_limit)
-                )
-    return rows
+                worst = proof + WORST_COORDINATE
+                yield Row(worst, *where, coordinate, coordinate_limit)

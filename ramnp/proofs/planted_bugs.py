@@ -414,14 +414,14 @@ def _(right, trajectory, labels, R, advantage, *rest):
     return right(trajectory, labels, R, np.roll(advantage, 1, axis=0), *rest)
 
 
-@bug("advantage differentiated through the baseline", reinforce.hybrid_loss_forward)
-def _(right, trajectory, labels, R, advantage, config, *rest):
-    losses, cache = right(trajectory, labels, R, advantage, config, *rest)
-    # d/db of -A log pi with A = R - b not held: the baseline chases log pi.
-    log_pi = location_network.log_pi(
-        trajectory.locations[1:], trajectory.mu, config.location_std
-    )
-    return losses, (*cache[:-1], cache[-1] + config.policy_weight * log_pi)
+@bug("advantage differentiated through the baseline", reinforce.hybrid_loss_backward)
+def _(right, cache):
+    dlogits, dmu, dbaseline = right(cache)
+    trajectory, _, _, config, location_std, num_rows, *_ = cache
+    l, mu = trajectory.locations[1:], trajectory.mu
+    log_pi = location_network.log_pi(l, mu, location_std)
+    # d/db of -(R - b) log pi
+    return dlogits, dmu, dbaseline + config.policy_weight / num_rows * log_pi
 
 
 # Model

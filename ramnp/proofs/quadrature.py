@@ -88,6 +88,7 @@ def make_problem(mean, std, num_choices=1, **settings):
         array[...] = rng.standard_normal(array.shape) / math.sqrt(len(array))
     p["core.W_h"] *= 0.5
     p["action.W_a"] *= 2
+    p["location.W_mu"] *= 0.25
     images = rng.standard_normal((2, 4, config.patch_size**2))
 
     def units(size):
@@ -127,7 +128,7 @@ def expected_return(problem, num_nodes):
     fixed = _complex(problem.params)
 
     def loss(arrays):
-        locations, weights = _nodes(problem, nested(arrays), num_nodes)
+        locations, weights = nodes(problem, nested(arrays), num_nodes)
         return (weights * _log_p(problem, fixed, locations)).sum()
 
     return complex_step.derivatives(loss, flat(problem.params))
@@ -136,7 +137,7 @@ def expected_return(problem, num_nodes):
 @smooth_sensor()
 def cross_entropy_of_what_was_seen(problem, num_nodes):
     """Return E[gradient of the cross-entropy with the locations held]."""
-    locations, weights = _nodes(problem, problem.params, num_nodes)
+    locations, weights = nodes(problem, problem.params, num_nodes)
 
     def loss(arrays):
         return -(weights * _log_p(problem, nested(arrays), locations)).sum()
@@ -150,13 +151,13 @@ def expected_cross_entropy(problem, num_nodes):
 
     def loss(arrays):
         params = nested(arrays)
-        locations, weights = _nodes(problem, params, num_nodes)
+        locations, weights = nodes(problem, params, num_nodes)
         return -(weights * _log_p(problem, params, locations)).sum()
 
     return complex_step.derivatives(loss, flat(problem.params))
 
 
-class _Nodes:
+class _Recital:
     """A generator whose normal numbers are the nodes of the quadrature."""
 
     def __init__(self, z):
@@ -166,7 +167,7 @@ class _Nodes:
         return next(self._z).reshape(shape)
 
 
-def _nodes(problem, params, num_nodes):
+def nodes(problem, params, num_nodes):
     """Return locations (T, N, 2) of every combination of nodes, and weights (N,)."""
     x, w = np.polynomial.hermite_e.hermegauss(num_nodes)
     num_choices = problem.config.num_glimpses - 1
@@ -179,7 +180,7 @@ def _nodes(problem, params, num_nodes):
     trajectory = model.rollout(
         params,
         problem.images,
-        _Nodes(np.repeat(z, B, axis=0).swapaxes(0, 1)),
+        _Recital(np.repeat(z, B, axis=0).swapaxes(0, 1)),
         problem.config,
         num_rollouts=len(z),
     )

@@ -7,7 +7,6 @@ BY_ORACLE = {
     "coordinate": oracles.COMPLEX_STEP + oracles.WORST_COORDINATE,
     "differences": oracles.CENTRAL_DIFFERENCES,
     "PyTorch": oracles.PYTORCH,
-    "its coordinate": oracles.PYTORCH + oracles.WORST_COORDINATE,
 }
 
 
@@ -68,20 +67,19 @@ def paths(rows):
 
 def expectations(rows):
     """Return the table of sampled gradients against exact ones."""
-    nodes = _by_subject(rows, expectation.QUADRATURE)
-    variances = _by_subject(rows, expectation.VARIANCE)
+    proofs = expectation.EXPECTATION, expectation.QUADRATURE, expectation.VARIANCE
     lines = [["case", "coordinates", "|z|", "variance", "nodes", "verdict"]]
-    for subject, found in _by_subject(rows, expectation.EXPECTATION).items():
-        case, _, _ = subject.rpartition(", baseline")
-        behind = found + variances.get(subject, []) + nodes[case]
+    for subject, found in _by_subject(rows, *proofs).items():
+        z, nodes, variance = (worst(found, proof) for proof in proofs)
+        size = sum(r.coordinates for r in found if r.proof == expectation.EXPECTATION)
         lines.append(
             [
                 subject,
-                str(sum(row.coordinates for row in found)),
-                f"{worst(found, expectation.EXPECTATION):.2f}",
-                number(worst(behind, expectation.VARIANCE)),
-                number(worst(behind, expectation.QUADRATURE)),
-                verdict(behind),
+                str(size),
+                f"{z:.2f}",
+                number(variance),
+                number(nodes),
+                verdict(found),
             ]
         )
     return (
@@ -99,6 +97,13 @@ def caught(bugs, proofs):
         marks = ["x" if proof in names else "" for proof in proofs]
         lines.append([bug.name, bug.place, *marks, "caught" if names else "MISSED"])
     return "Planted bugs, and which proof notices each\n\n" + table(lines)
+
+
+def steps(errors):
+    """Return the table of errors by step."""
+    lines = [["step", "complex step", "central differences"]]
+    lines += [[f"{e[0]:.0e}", *map(number, e[1:])] for e in errors]
+    return "Largest relative error of a tensor by step\n\n" + table(lines)
 
 
 def table(lines):

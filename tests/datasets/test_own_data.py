@@ -43,7 +43,7 @@ def test_bytes_and_labels_come_back_as_they_are(path, save):
 def test_floats_from_0_to_1_are_rounded_to_bytes(path, dtype):
     images, _ = read_npz(saved(path, (BYTES / 255).astype(dtype)))
     assert np.array_equal(images, BYTES)
-    near = np.full((6, 4, 3), (100.4 / 255), dtype)
+    near = np.full((6, 4, 3), 99.6 / 255, dtype)
     assert (read_npz(saved(path, near))[0] == 100).all()
 
 
@@ -74,6 +74,7 @@ def with_value(value, dtype):
     [
         (with_value(np.nan, "f4"), "NaN"),
         (with_value(np.inf, "f8"), r"\[0, 1\]"),
+        (with_value(1.001, "f8"), r"\[0, 1\]"),
         (with_value(-0.001, "f4"), r"\[0, 1\]"),
         (BYTES.astype("f4"), r"\[0, 1\]"),
         (with_value(256, "i4"), "256"),
@@ -218,10 +219,11 @@ def test_every_cut_and_every_flipped_bit_of_the_arrays_is_refused(path):
 
 def test_a_member_that_is_there_twice_is_refused(path):
     with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("labels.npy", npy((1,), data=b"\1"))
         archive.writestr("images.npy", npy((1, 2, 2), data=b"1234"))
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("images.npy", npy((1, 2, 2), data=b"1234"))
-    with pytest.raises(DataError, match="one array"):
+    with pytest.raises(DataError, match="one array named images"):
         read_npz(path)
 
 

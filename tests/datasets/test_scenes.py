@@ -254,6 +254,23 @@ def test_a_canvas_smaller_than_the_digits_is_one_line(rng):
     assert scenes.compose(split, np.arange(5), rng, Config(canvas_size=28)).any()
 
 
+@pytest.mark.parametrize("model", ["fc", "conv"])
+def test_a_baseline_for_images_of_another_size_is_one_line(rng, model):
+    """It says how to set the size up; a canvas has its own, and the agent needs none."""
+    split, index = small_split(0, 5, height=20, width=28), np.arange(5)
+    with pytest.raises(DataError, match="--image-height 20 --image-width 28$") as error:
+        scenes.compose(split, index, rng, Config(model=model))
+    assert len(str(error.value).splitlines()) == 1
+    for settings in (
+        {"model": model, "image_height": 20},
+        {"model": model, "canvas_size": 30},
+        {},
+    ):
+        config = Config(**settings)
+        composed = scenes.compose(split, index, rng, config)
+        assert composed.shape[1:] == config.scene_shape or config.model == "ram"
+
+
 def test_clutter_larger_than_the_digits_is_one_line(rng):
     """The error names both sizes and what to do."""
     split = small_split(0, 5, height=20, width=28)

@@ -1,0 +1,191 @@
+"""Time ramnp against the same agent in PyTorch, eager and compiled.
+
+    pip install -r benchmarks/requirements.txt
+    python benchmarks/peers.py [--task T ...] [--pairs N] [--threads N] [--json PATH]
+
+Both are given the same weights and must come to the same loss and gradients before
+anything is timed. Ours composes its scenes, PyTorch is given them. Measurements take
+turns, A B A B; a ratio is the median over the pairs, its spread their quartiles.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from ramnp import runtime  # noqa: E402  (before NumPy is loaded)
+
+runtime.configure()
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch_ram import RAM  # noqa: E402
+
+from ramnp import command, model, reinforce, state, training  # noqa: E402
+from ramnp.agent import Agent  # noqa: E402
+from ramnp.datasets import mnist, scenes  # noqa: E402
+from ramnp.tasks import TASKS, make_config  # noqa: E402
+
+PREDICTED = 1000
+PASSES = {"training": 4, "prediction of 1,000": 1, "prediction of 1": 20}
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", nargs="+", choices=TASKS, default=[*TASKS][::2])
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--data")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    digits = mnist.load(options.data)
+    report = {"threads": options.threads, "torch": torch.__version__, "tasks": {}}
+    for task in options.task:
+        with command.thread_pool(options.threads) as pool:
+            report["tasks"][task] = compare(task, digits, pool, options.pairs)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def compare(task, digits, pool, pairs):
+    """Check, time and print one task; return its figures."""
+    config = make_config(task, "quick", average_decay=0.0, final_location_std=0.0)
+    now = state.initial(config, len(digits.train.labels))
+    trainer = training.Trainer(config, digits.train, now, pool)
+    index = np.arange(PREDICTED)
+    images = scenes.compose(digits.train, index, np.random.default_rng(0), config)
+    labels = digits.train.labels[index].astype(np.int64)
+    batch = slice(0, config.batch_size)
+
+    exact = RAM(config).double()
+    exact.load(model_parameters(trainer.params, np.float64))
+    # In float64 no rounding hides a difference; in float32 a unit at its kink may
+    # fall to either side.
+    check(exact, exact.loss, images[batch].astype(np.float64), labels[batch], 1e-9)
+
+    ours = Agent(trainer.params, config, config.location_std)
+    figures = {}
+    for kind in ("eager", "compiled"):
+        peer = RAM(config)
+        peer.load(trainer.params)
+        loss, forward = peer.loss, peer.forward
+        if kind == "compiled":
+            loss = torch.compile(peer.loss, dynamic=False)
+            forward = torch.compile(peer.forward, dynamic=False)
+        check(peer, loss, images[batch], labels[batch], 1e-2)
+        functions = {
+            "training": (trainer.step, train_step(peer, loss, images, labels, config)),
+            "prediction of 1,000": (
+                lambda: ours.predict(images),
+                prediction(forward, images),
+            ),
+            "prediction of 1": (
+                lambda: ours.predict(images[:1]),
+                prediction(forward, images[:1]),
+            ),
+        }
+        rows = {"training": config.batch_size, "prediction of 1,000": PREDICTED}
+        for name, (a, b) in functions.items():
+            seconds = np.array(
+                [take_turns(a, b, PASSES[name]) for _ in range(pairs + 2)][2:]
+            )
+            rates = rows.get(name, 1) / np.median(seconds, axis=0)
+            low, ratio, high = np.quantile(
+                seconds[:, 1] / seconds[:, 0], [0.25, 0.5, 0.75]
+            )
+            figures[f"{name}, {kind}"] = {
+                "ramnp_images_per_second": rates[0],
+                "torch_images_per_second": rates[1],
+                "ratio": ratio,
+                "quartiles": [low, high],
+            }
+            print(
+                f"{task:<14}{name:<22}ramnp {rates[0]:>9,.0f}   "
+                f"torch {kind:<9}{rates[1]:>9,.0f} images/s   "
+                f"ratio {ratio:.2f} ({low:.2f} to {high:.2f})",
+                flush=True,
+            )
+    return figures
+
+
+def take_turns(a, b, passes):
+    """Return the seconds that a pass of each takes, one after the other."""
+    marks = [time.perf_counter()]
+    for function in (a, b):
+        for _ in range(passes):
+            function()
+        marks.append(time.perf_counter())
+    return np.diff(marks) / passes
+
+
+def train_step(peer, loss, images, labels, config):
+    """Return a function that takes one step of PyTorch's fused Adam."""
+    optimizer = torch.optim.Adam(peer.parameters(), lr=1e-4, fused=True)
+    batch = torch.from_numpy(images[: config.batch_size])
+    batch_labels = torch.from_numpy(labels[: config.batch_size])
+
+    def step():
+        value, _ = loss(batch, batch_labels)
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def prediction(forward, images):
+    """Return a function that gives the probabilities after each glimpse."""
+    images = torch.from_numpy(images)
+
+    def predict():
+        with torch.inference_mode():
+            return forward(images)[1].softmax(-1)
+
+    return predict
+
+
+def check(peer, loss, images, labels, tolerance):
+    """Raise unless loss and gradients are ours, at the locations that it drew."""
+    config = peer.config
+    value, locations = loss(torch.from_numpy(images), torch.from_numpy(labels))
+    value.backward()
+    params = {}
+    for (network, name), tensor in peer.names.items():
+        array = np.ascontiguousarray(tensor.detach().numpy().T)
+        params.setdefault(network, {})[name] = array
+    trajectory = model.replay(params, images, locations.numpy(), config)
+    reward = reinforce.rewards(trajectory.logits, labels, config.reward)
+    R = reinforce.returns_to_go(reward, config.discount)
+    advantage = reinforce.advantages(R, trajectory.baseline, config.baseline, 1)
+    losses, cache = reinforce.hybrid_loss_forward(
+        trajectory, labels, R, advantage, config, config.location_std
+    )
+    grads = model.backward(*reinforce.hybrid_loss_backward(cache), trajectory, config)
+    # The peer leaves the constant of the Gaussian out.
+    constant = np.log(2 * np.pi * config.location_std**2)
+    ours = losses.total - config.policy_weight * constant * advantage.sum() / len(
+        labels
+    )
+    np.testing.assert_allclose(value.item(), ours, rtol=tolerance)
+    for (network, name), theirs in peer.gradients().items():
+        mine = grads[network][name]
+        error = np.linalg.norm(mine - theirs) / np.linalg.norm(mine)
+        assert error < tolerance, f"{network}.{name}: gradients differ by {error:.1e}"
+    peer.zero_grad()
+
+
+def model_parameters(params, dtype):
+    """Return a copy of the parameters in another type."""
+    return {
+        network: {name: array.astype(dtype) for name, array in arrays.items()}
+        for network, arrays in params.items()
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

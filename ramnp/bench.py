@@ -1,0 +1,125 @@
+"""Measure how fast each task trains and predicts: python -m ramnp.bench."""
+
+import json
+import statistics
+import subprocess
+import sys
+
+from ramnp import command
+from ramnp.errors import UserError
+from ramnp.tasks import TASKS, make_config
+
+
+def parse(arguments):
+    """Return the options of the command."""
+    parser = command.Parser(
+        prog="python -m ramnp.bench",
+        description="Measure training (scenes composed anew, batch of the quick "
+        "recipe) and prediction (1,000 images, and one), medians over rounds. The "
+        "sgemm share is the time that the step's matrix products take alone, measured "
+        "in turn with it, over the time of the step.",
+    )
+    parser.add_argument(
+        "--task", choices=TASKS, help="measure one task (default: all of them)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=15,
+        metavar="N",
+        help="rounds of measurements (default: 15)",
+    )
+    command.add_data_and_threads(parser)
+    options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        raise UserError(f"--rounds {options.rounds}: must be at least 1")
+    return options
+
+
+def main(arguments):
+    """Run the command; return its exit code."""
+    options = parse(arguments)
+    if options.task:
+        report = measure(options)
+    else:
+        reports = []
+        for task in TASKS:
+            # A process of its own each: the peak of memory is one per process.
+            again = [sys.executable, "-m", "ramnp.bench", *arguments]
+            ran = subprocess.run(
+                [*again, "--task", task, "--json"], stdout=subprocess.PIPE, check=False
+            )
+            if ran.returncode:
+                return ran.returncode
+            reports.append(json.loads(ran.stdout))
+        report = merged(reports)
+    print(json.dumps(report) if options.json else table(report))
+    return 0
+
+
+def measure(options):
+    """Return the report of one task."""
+    from ramnp import speed
+    from ramnp.datasets import mnist
+
+    config = make_config(options.task)
+    with command.thread_pool(options.threads) as pool:
+        digits = mnist.load(options.data, num_classes=config.num_classes)
+        threads = pool._max_workers
+        measured, gflops = speed.measure(config, digits, pool, threads, options.rounds)
+    return {
+        "tasks": {options.task: measured},
+        "sgemm_gflops": gflops,
+        "threads": threads,
+    }
+
+
+def merged(reports):
+    """Return one report of all tasks."""
+    return {
+        "tasks": {
+            task: row for report in reports for task, row in report["tasks"].items()
+        },
+        "sgemm_gflops": statistics.median(report["sgemm_gflops"] for report in reports),
+        "threads": reports[0]["threads"],
+    }
+
+
+COLUMNS = {
+    "training, images/s": ("train_images_per_second", "{:,.0f}"),
+    "  by one thread": ("train_images_per_second_one_thread", "{:,.0f}"),
+    "  threads gain": ("thread_speedup", "{:.2f} x"),
+    "prediction, images/s": ("predict_images_per_second", "{:,.0f}"),
+    "one image, ms": ("latency_ms", "{:.2f}"),
+    "share of sgemm": ("sgemm_share", "{:.0%}"),
+    "sgemm, GFLOP/s": ("sgemm_gflops", "{:.0f}"),
+    "multiply-adds an image": ("multiply_adds_per_image", "{:,.0f}"),
+    "peak memory, MiB": ("peak_mib", "{:.0f}"),
+}
+
+
+def table(report):
+    """Return the report as a table for a person, a column for each task."""
+    tasks = report["tasks"]
+    lines = [
+        f"{report['threads']} threads; "
+        f"square products at {report['sgemm_gflops']:.0f} GFLOP/s",
+        "",
+        _line("", tasks),
+    ]
+    for name, (key, form) in COLUMNS.items():
+        lines.append(_line(name, [form.format(row[key]) for row in tasks.values()]))
+    lines += ["", "where one thread's training time goes"]
+    for stage in next(iter(tasks.values()))["time"]:
+        shares = [f"{row['time'][stage]:.1%}" for row in tasks.values()]
+        lines.append(_line(f"  {stage}", shares))
+    return "\n".join(lines)
+
+
+def _line(name, values):
+    return f"{name:<24}" + "".join(f"{value:>15}" for value in values)
+
+
+if __name__ == "__main__":
+    command.run(main)

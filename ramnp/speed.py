@@ -1,0 +1,212 @@
+"""How fast an agent trains and predicts, beside the machine's own rate of products."""
+
+import cProfile
+import resource
+import statistics
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+from ramnp import evaluation, optimizers, reinforce, state, training
+from ramnp.datasets import scenes
+from ramnp.datasets.mnist import Split
+from ramnp.networks import (
+    action_network,
+    baseline_network,
+    core_network,
+    glimpse_network,
+    glimpse_sensor,
+    location_network,
+)
+
+STEPS = 4  # of training in a round
+PREDICTED = 1000  # images predicted at once
+SQUARE = 1024  # side of the product that tells the machine's own rate
+
+STAGES = {
+    "scenes": [scenes.compose],
+    "sensor": [glimpse_sensor.prepare, glimpse_sensor.forward],
+    "glimpse forward": [glimpse_network.forward],
+    "core forward": [core_network.forward],
+    "location forward": [location_network.forward],
+    "action forward": [action_network.forward],
+    "baseline forward": [baseline_network.forward],
+    "loss": [
+        reinforce.rewards,
+        reinforce.returns_to_go,
+        reinforce.advantages,
+        reinforce.hybrid_loss_forward,
+        reinforce.hybrid_loss_backward,
+    ],
+    "action backward": [action_network.backward],
+    "baseline backward": [baseline_network.backward],
+    "location backward": [location_network.backward],
+    "core backward": [core_network.backward_through_time],
+    "glimpse backward": [glimpse_network.backward],
+    "optimiser": list(optimizers.STEPS.values()),
+}
+
+
+def measure(config, digits, pool, threads, rounds):
+    """Return what the bench reports of a configuration, and the machine's GFLOP/s.
+
+    Each round times everything once, one after the other: what disturbs the machine
+    meets all of it alike. The figures are medians over the rounds.
+    """
+    now = state.initial(config, len(digits.train.labels))
+    trainer = training.Trainer(config, digits.train, now, pool)
+    agent = trainer.agent
+    images = scenes.compose(
+        digits.test,
+        np.arange(PREDICTED) % len(digits.test.labels),
+        np.random.default_rng(0),
+        config,
+    )
+
+    def train():
+        for _ in range(STEPS):
+            if now.position == trainer.steps_per_epoch:
+                now.position = 0
+            trainer.step()
+
+    def train_alone():
+        trainer.pool = SimpleNamespace(map=map)
+        train()
+        trainer.pool = pool
+
+    def predict():
+        agent.predict(images)
+
+    def look_once():
+        agent.predict(images[:1])
+
+    few = Split(*(field[:PREDICTED] for field in digits.valid))
+    for warm_up in (train, predict, look_once):
+        warm_up()
+    evaluation.count_wrong(agent, few, "valid", pool)
+    peak = peak_mib()
+
+    arithmetic = products(config)
+    run_arithmetic = multiplier(arithmetic, pool, config.num_shards)
+    run_squares = multiplier([("nn", SQUARE, SQUARE, SQUARE)], pool, threads)
+    timed = [train, train_alone, run_arithmetic, run_squares, predict]
+    seconds = []
+    for _ in range(rounds):
+        row = [_seconds(function) for function in timed]
+        seconds.append([*row, statistics.median(_seconds(look_once) for _ in range(9))])
+    column = np.array(seconds).T
+    median = np.median(column, axis=1)
+    trained = STEPS * config.batch_size
+    macs = multiply_adds(arithmetic) * config.num_shards
+    result = {
+        "train_images_per_second": trained / median[0],
+        "predict_images_per_second": PREDICTED / median[4],
+        "latency_ms": 1000 * median[5],
+        "sgemm_share": np.median(STEPS * column[2] / column[0]),
+        "peak_mib": peak,
+        "train_images_per_second_one_thread": trained / median[1],
+        "thread_speedup": np.median(column[1] / column[0]),
+        "sgemm_gflops": 2e-9 * macs / median[2],
+        "multiply_adds_per_image": macs / config.batch_size,
+        "time": where_time_goes(train_alone),
+    }
+    plain = {
+        name: value if name == "time" else float(value)
+        for name, value in result.items()
+    }
+    return plain, float(2e-9 * threads * SQUARE**3 / median[3])
+
+
+def products(config):
+    """Return the matrix products of one shard's step as (layout, m, k, n).
+
+    The product is (m, k) by (k, n): "nn" forward, "nt" with W transposed on the way
+    down, "tn" with x transposed for the gradient of W.
+    """
+    B = config.batch_size // config.num_shards * config.num_rollouts
+    T, M = config.num_glimpses, config.num_glimpses - 1
+    rho = config.num_scales * config.patch_size**2
+    hg, hl, g, h = config.hg_size, config.hl_size, config.g_size, config.h_size
+    locator = [(h, 2)]
+    if config.locator_hidden_size:
+        locator = [(h, config.locator_hidden_size), (config.locator_hidden_size, 2)]
+    # (rows, steps) of each linear map (in, out): forward step by step where the next
+    # step waits for it, backward in one product over all rows where none does.
+    glimpse = [(rho, hg), (2, hl), (hg + hl, g)]
+    forward = [("nn", B, *W) for W in [*glimpse, (g, h), (h, h)]] * T
+    forward += [("nn", B, *W) for W in locator] * M
+    forward += [("nn", T * B, h, config.num_classes), ("nn", M * B, h, 1)]
+    weights = [("tn", n_in, T * B, n_out) for n_in, n_out in [*glimpse, (g, h), (h, h)]]
+    weights += [("tn", n_in, M * B, n_out) for n_in, n_out in locator]
+    weights += [("tn", h, T * B, config.num_classes), ("tn", h, M * B, 1)]
+    down = [("nt", B, h, h)] * M
+    down += [("nt", T * B, h, g), ("nt", T * B, g, hg + hl)]
+    down += [("nt", M * B, n_out, n_in) for n_in, n_out in locator]
+    down += [("nt", T * B, config.num_classes, h), ("nt", M * B, 1, h)]
+    return forward + weights + down
+
+
+def multiply_adds(products):
+    """Return the number of multiplications, as many as additions."""
+    return sum(m * k * n for _, m, k, n in products)
+
+
+def multiplier(products, pool, copies):
+    """Return a function that computes the products `copies` times over the pool.
+
+    Every product has its own operands, as in a step: none is still warm in the cache.
+    """
+    rng = np.random.default_rng(0)
+
+    def operand(rows, columns, transposed):
+        shape = (columns, rows) if transposed else (rows, columns)
+        array = rng.standard_normal(shape, np.float32)
+        return array.T if transposed else array
+
+    shards = [
+        [
+            (
+                operand(m, k, layout[0] == "t"),
+                operand(k, n, layout[1] == "t"),
+                np.empty((m, n), np.float32),
+            )
+            for layout, m, k, n in products
+        ]
+        for _ in range(copies)
+    ]
+
+    def multiply(shard):
+        for x, y, out in shard:
+            np.matmul(x, y, out=out)
+
+    return lambda: list(pool.map(multiply, shards))
+
+
+def where_time_goes(train, repetitions=5):
+    """Return {stage: share of the time} of training, which must run in this thread."""
+    profile = cProfile.Profile()
+    profile.enable()
+    for _ in range(repetitions):
+        train()
+    profile.disable()
+    seconds = {entry.code: entry.totaltime for entry in profile.getstats()}
+    total = seconds[training.Trainer.step.__code__]
+    shares = {
+        stage: sum(seconds.get(f.__code__, 0.0) for f in functions) / total
+        for stage, functions in STAGES.items()
+    }
+    return shares | {"rest": 1 - sum(shares.values())}
+
+
+def peak_mib():
+    """Return the most memory that this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _seconds(function):
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began

@@ -1,0 +1,188 @@
+"""REINFORCE is right on average, with any baseline, and the hybrid loss is no more."""
+
+import numpy as np
+import pytest
+
+from ramnp.proofs import expectation, quadrature
+from ramnp.proofs.expectation import (
+    BASELINES,
+    CASES,
+    by_cross_entropy,
+    by_return,
+    make_problem,
+    sampled_gradients,
+    with_fitted_baseline,
+    z_scores,
+)
+from ramnp.proofs.planted_bugs import BUGS
+
+BY_NAME = {bug.name: bug for bug in BUGS}
+UNDER_TEST = ("interior, σ 0.2", "border, σ 0.2", "two choices, σ 0.05")
+
+
+def largest(z):
+    return max(np.abs(values).max() for values in z.values())
+
+
+@pytest.fixture(scope="module")
+def proofs():
+    """The proof of each case, under every baseline."""
+    return {name: by_return(name) for name in CASES}
+
+
+@pytest.fixture(scope="module")
+def cross_entropy_proof():
+    """The proof of what the hybrid loss is the gradient of."""
+    return by_cross_entropy("border, σ 0.2")
+
+
+def test_cases_are_those_that_matter():
+    """Interior and border, narrow and wide, one choice and two."""
+    one = {(case.mean, case.std) for case in CASES.values() if case.num_choices == 1}
+    interior, border = (0.1, -0.2), (0.93, -0.85)
+    assert {(mean, std) for mean in (interior, border) for std in (0.05, 0.2)} <= one
+    assert any(case.num_choices == 2 for case in CASES.values())
+    assert expectation.SAMPLES >= 20_000
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mean_of_sampled_gradients_is_the_exact_gradient(proofs, name):
+    """|z| ≤ 5 for every coordinate, under every baseline; quadrature to 1e-9.
+
+    And a learned baseline or the other rollouts leave less than a tenth of the
+    variance.
+    """
+    rows = [*proofs[name]()]
+    assert [row for row in rows if not row.proved] == []
+    scored = [row for row in rows if row.proof == expectation.EXPECTATION]
+    assert {row.subject for row in scored} == {
+        f"{name}, baseline {b}" for b in BASELINES
+    }
+    assert {row.limit for row in scored} == {5.0}
+    nodes = [row for row in rows if row.proof == expectation.QUADRATURE]
+    assert {row.limit for row in nodes} == {1e-9}
+    variances = [row.error for row in rows if row.proof == expectation.VARIANCE]
+    assert len(variances) == 2 and max(variances) < 0.1
+
+
+@pytest.mark.parametrize("name", ["no tanh'", "score of the clipped sample"])
+def test_an_interior_mean_does_not_show_these_bugs(proofs, name):
+    """In the interior tanh' is nearly 1 and no sample is clipped; at the border not."""
+    with BY_NAME[name].planted():
+        interior, border, two = (
+            all(row.proved for row in proofs[case]()) for case in UNDER_TEST
+        )
+    assert interior and not border and not two
+
+
+def test_hybrid_loss_is_not_the_gradient_of_the_expected_cross_entropy():
+    """What the hybrid loss leaves out is exactly one term, and a reward restores it.
+
+    Where the agent looks depends on its parameters too, so by the product rule
+
+        ∇ E[CE] = E[∇ CE(what was seen)] + E[CE ∇ log π(where it looked)].
+
+    The paper follows the first term by backpropagation and, instead of the second,
+    rewards the policy for a right class, -E[R ∇ log π]. So the hybrid loss is not the
+    gradient of any expected cross-entropy: its cross-entropy part alone is off by the
+    second term, in the locator by all of it. If the reward is the log-probability of
+    the right class at every step, R = -CE, the two are the same term.
+    """
+    case = CASES["border, σ 0.2"]
+    problem = with_fitted_baseline(make_problem(case), seed=0)
+    exact = quadrature.expected_cross_entropy(problem, case.num_nodes)
+    dropped = {
+        name: -gradient
+        for name, gradient in quadrature.expected_return(
+            problem, case.num_nodes
+        ).items()
+    }
+
+    def sampled(*terms, **settings):
+        return sampled_gradients(problem, seed=3, terms=terms, **settings)
+
+    seen = sampled("cross_entropy")
+    gap = {name: z_scores(seen, exact)[name] for name in seen}
+    assert np.abs(gap["core.W_g"]).max() > 50
+    assert not seen["location.W_mu"].any() and exact["location.W_mu"].any()
+
+    completed = {name: seen[name] + dropped[name] for name in seen}
+    assert largest(z_scores(completed, exact)) <= 5
+
+    papers = sampled(
+        "cross_entropy", "policy", reward="final", baseline="leave-one-out"
+    )
+    assert largest(z_scores(papers, exact)) > 50
+
+    restored = sampled("cross_entropy", "policy", reward="log-probability")
+    assert largest(z_scores(restored, exact)) <= 5
+
+
+def test_cross_entropy_proof_holds(cross_entropy_proof):
+    """The command shows both halves of it."""
+    rows = [*cross_entropy_proof()]
+    assert len({row.subject for row in rows}) == 2
+    assert [row for row in rows if not row.proved] == []
+
+
+def test_cross_entropy_proof_can_fail(cross_entropy_proof):
+    """Without the policy's part the hybrid loss is not the whole gradient."""
+    with BY_NAME["the sample carries the gradient"].planted():
+        failed = {row.subject for row in cross_entropy_proof() if not row.proved}
+    assert failed == {"border, σ 0.2, hybrid paid log p"}
+
+
+def test_z_scores_are_standard_normal(rng):
+    """Means of normal numbers are one standard error off, on average."""
+    samples = {"W": rng.normal(3.0, 2.0, size=(100, 40, 50))}
+    z = z_scores(samples, {"W": np.full((40, 50), 3.0)})["W"]
+    assert z.shape == (40, 50)
+    assert abs(z.mean()) < 0.1 and abs(z.std() - 1) < 0.1
+    assert np.abs(z_scores(samples, {"W": np.full((40, 50), 4.0)})["W"]).min() > 1
+
+
+def test_z_scores_without_scatter():
+    """Where all samples are the same, they are right or infinitely wrong."""
+    samples = {"W": np.array([[0.0, 1.0, 1.0]] * 3)}
+    z = z_scores(samples, {"W": np.array([0.0, 1.0, 1.1])})["W"]
+    assert z[0] == z[1] == 0 and np.isinf(z[2])
+
+
+def test_samples_differ_by_seed_alone():
+    """The same seed repeats the same bits, another seed other samples."""
+    problem = make_problem(CASES["interior, σ 0.2"])
+    one, same, other = (
+        sampled_gradients(problem, seed, batches=2)["core.W_g"] for seed in (0, 0, 1)
+    )
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+    assert not np.array_equal(one[0], one[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_z_scores_of_many_repetitions(name):
+    """200 repetitions: every |z| ≤ 5, and z² is 1 on average, as of a standard normal.
+
+    A bias of a tenth of a standard error, far too small for one repetition to show,
+    would move the mean z by seven of its own standard errors.
+    """
+    case = CASES[name]
+    problem = with_fitted_baseline(make_problem(case), seed=0)
+    exact = quadrature.expected_return(problem, case.num_nodes + 1)
+    downhill = {tensor: -gradient for tensor, gradient in exact.items()}
+    z = []
+    for seed in range(1000, 1200):
+        samples = sampled_gradients(problem, seed, baseline="learned")
+        scores = z_scores(samples, downhill)
+        z.append(np.concatenate([scores[tensor].ravel() for tensor in scores]))
+    z = np.array(z)[:, np.any(z, axis=0)]  # what the samples do not move has no score
+    assert np.abs(z).max() <= 5
+    assert np.abs(z.mean(axis=0)).max() < 5 / np.sqrt(len(z))
+    assert 0.5 < (z**2).mean(axis=0).min() and (z**2).mean(axis=0).max() < 1.6
+
+
+@pytest.mark.slow
+def test_hybrid_loss_with_two_choices():
+    """What holds of the hybrid loss for one choice holds for two."""
+    rows = [*by_cross_entropy("two choices, σ 0.05")()]
+    assert [row for row in rows if not row.proved] == []

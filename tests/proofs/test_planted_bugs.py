@@ -1,0 +1,80 @@
+"""Every planted bug is noticed, and nothing else is."""
+
+import pytest
+
+from ramnp.networks import layers
+from ramnp.proofs import expectation, gradient_paths, suite
+from ramnp.proofs.planted_bugs import BUGS, Bug, caught_by
+from ramnp.proofs.rows import Row
+
+
+@pytest.fixture(scope="module")
+def proofs(oracle_proofs):
+    """The fast proofs, quickest first."""
+    return (
+        oracle_proofs
+        | {"exact zeros": gradient_paths.rows}
+        | {"border": expectation.by_return("border, σ 0.2", 0, ["leave-one-out"])}
+    )
+
+
+def test_there_are_many_and_they_have_names():
+    """At least thirty, no two of the same name."""
+    assert len(BUGS) >= 30
+    assert len({bug.name for bug in BUGS}) == len(BUGS)
+
+
+def test_right_code_is_not_noticed(proofs):
+    """Without a bug every proof holds: what they notice is the bug."""
+    assert [row for row in suite.rows(proofs) if not row.proved] == []
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_bug_is_noticed(proofs, bug):
+    """At least one proof fails while the bug is planted, and none afterwards."""
+    caught = caught_by(bug, proofs, stop_at_first=True)
+    assert caught
+    assert all(row.proved for row in proofs["PyTorch"]())
+
+
+def test_a_thousandth_is_noticed_by_every_oracle(oracle_proofs):
+    """A gradient 1.001 times as large fails under each of the three oracles."""
+    (bug,) = (bug for bug in BUGS if bug.name == "every gradient 1.001 times as large")
+    assert caught_by(bug, oracle_proofs) == [*oracle_proofs]
+
+
+def test_a_bug_lasts_as_long_as_it_is_planted():
+    """It stands in the real function's place, is given it, and goes."""
+    right = layers.relu_backward
+    bug = Bug("doubled", right, lambda right, dy, y: 2 * right(dy, y))
+    assert bug.place == "layers.relu_backward"
+    with bug.planted():
+        assert layers.relu_backward(3.0, 1.0) == 6
+    assert layers.relu_backward is right and right(3.0, 1.0) == 3
+
+
+def test_caught_by_names_the_proofs_that_fail():
+    """All of them in order, or the first alone."""
+
+    def failing():
+        yield Row("proof", "subject", "tensor", 1, 1.0, 0.0)
+
+    def holding():
+        yield Row("proof", "subject", "tensor", 1, 0.0, 0.0)
+
+    proofs = {"a": holding, "b": failing, "c": failing}
+    assert caught_by(BUGS[0], proofs) == ["b", "c"]
+    assert caught_by(BUGS[0], proofs, stop_at_first=True) == ["b"]
+    assert caught_by(BUGS[0], {"a": holding}) == []
+
+
+@pytest.mark.slow
+def test_the_whole_table():
+    """All proofs against all bugs: each notices some, and each bug is noticed."""
+    proofs = suite.against_bugs(seed=0)
+    caught = {bug.name: set(caught_by(bug, proofs)) for bug in BUGS}
+    assert all(caught.values())
+    assert set().union(*caught.values()) == proofs.keys()
+    for name in ("no tanh'", "score of the clipped sample"):
+        assert "interior" not in caught[name] and "border" in caught[name]
+    assert caught["sample clipped to the image"] == {"border", "two choices"}

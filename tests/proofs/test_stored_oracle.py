@@ -1,0 +1,58 @@
+"""PyTorch's numbers are whole, and ask the agent for everything."""
+
+import numpy as np
+
+from ramnp import model
+from ramnp.proofs import stored_oracle
+from ramnp.proofs.complex_step import flat
+
+STORED = stored_oracle.read()
+
+
+def test_three_configurations():
+    """The paper's form, dense rewards, and a core that policy and class share."""
+    assert STORED.keys() == {"paper", "dense", "shared"}
+    configs = [stored.config for stored in STORED.values()]
+    assert {config.reward for config in configs} == {
+        "final",
+        "log-probability",
+        "gain",
+    }
+    for option in (
+        "locator_tanh",
+        "policy_into_core",
+        "baseline_into_core",
+        "classify_every_step",
+    ):
+        assert {getattr(config, option) for config in configs} == {False, True}
+
+
+def test_parameters_are_those_of_the_agent():
+    """Names and shapes are what init makes of the stored settings."""
+    for stored in STORED.values():
+        params = flat(model.init(np.random.default_rng(0), stored.config))
+        found = flat(stored.params)
+        assert {name: a.shape for name, a in found.items()} == {
+            name: a.shape for name, a in params.items()
+        }
+        assert found.keys() <= stored.expected.keys()
+        assert all(a.dtype == np.float64 for a in found.values())
+
+
+def test_stored_numbers_are_not_degenerate():
+    """No gradient is zero; rewards and advantages differ between rows."""
+    for stored in STORED.values():
+        for name in flat(stored.params):
+            assert stored.expected[name].any(), name
+        assert np.ptp(stored.expected["R"]) > 0
+        assert np.ptp(stored.expected["advantage"]) > 0
+        assert (np.abs(stored.locations) > 1).any()
+
+
+def test_computed_is_what_was_expected_by_name_and_shape():
+    """Nothing stored goes without a counterpart of ours."""
+    for stored in STORED.values():
+        found = stored_oracle.computed(stored)
+        assert {name: a.shape for name, a in found.items()} == {
+            name: a.shape for name, a in stored.expected.items()
+        }

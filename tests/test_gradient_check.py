@@ -1,0 +1,142 @@
+"""The command: what it prints, and that its exit code means what it says."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ramnp import gradient_check
+from ramnp.errors import UserError
+from ramnp.proofs import (
+    figures,
+    gradient_paths,
+    oracles,
+    planted_bugs,
+    step_sizes,
+    suite,
+)
+
+BY_NAME = {bug.name: bug for bug in planted_bugs.BUGS}
+
+
+@pytest.fixture
+def few_proofs(monkeypatch):
+    """Proofs of the affine map alone, and two bugs in it."""
+    few = {"complex step": oracles.by_complex_step(["affine"])}
+    monkeypatch.setattr(suite, "against_oracles", lambda seed: few)
+    monkeypatch.setattr(suite, "against_bugs", lambda seed: few)
+    monkeypatch.setattr(suite, "on_average", lambda seed: {})
+    bugs = [BY_NAME["bias counted twice"], BY_NAME["bias forgotten"]]
+    monkeypatch.setattr(planted_bugs, "BUGS", bugs)
+    return few
+
+
+def test_everything_is_proved(few_proofs, capsys):
+    """Exit code 0, a line for each tensor, the paths, and the planted bugs."""
+    assert gradient_check.main([]) == 0
+    printed = capsys.readouterr().out
+    for tensor in "xWb":
+        (line,) = (x for x in printed.splitlines() if x.startswith(f"affine: {tensor}"))
+        assert line.endswith("proved")
+    assert "policy, policy into core" in printed
+    assert "Planted bugs: 2 of 2 noticed" in printed
+    assert "everything is proved" in printed and "FAILED" not in printed
+
+
+def test_a_wrong_gradient_fails(few_proofs, capsys):
+    """Exit code 1, and the tensor is named."""
+    with BY_NAME["bias counted twice"].planted():
+        assert gradient_check.main([]) == 1
+    printed = capsys.readouterr().out
+    assert "FAILED complex step: affine, b" in printed
+    assert "everything is proved" not in printed
+
+
+def test_a_wrong_path_fails(few_proofs, capsys):
+    """Exit code 1 when a gradient that should be 0 is not."""
+    with BY_NAME["policy gradient in the core unasked"].planted():
+        assert gradient_check.main([]) == 1
+    assert f"FAILED {gradient_paths.EXACT_ZERO}: policy" in capsys.readouterr().out
+
+
+def test_a_bug_that_is_missed_fails(few_proofs, monkeypatch, capsys):
+    """Exit code 1 when a planted bug goes unnoticed, here where nobody looks."""
+    missed = BY_NAME["rectified baseline"]
+    monkeypatch.setattr(planted_bugs, "BUGS", [missed])
+    for arguments in ([], ["--planted-bugs"]):
+        assert gradient_check.main(arguments) == 1
+        printed = capsys.readouterr().out
+        assert "FAILED to notice rectified baseline in baseline_network" in printed
+
+
+def test_table_of_planted_bugs(few_proofs, capsys):
+    """One command prints which proof notices which bug."""
+    assert gradient_check.main(["--planted-bugs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("bias counted twice", "bias forgotten"):
+        (line,) = (line for line in lines if line.startswith(name))
+        assert line.split()[-2:] == ["x", "caught"]
+
+
+def test_planted_bugs_need_proofs_that_hold(few_proofs, capsys):
+    """A proof that fails anyway notices nothing: exit code 1."""
+    with BY_NAME["input gradient of the wrong sign"].planted():
+        assert gradient_check.main(["--planted-bugs"]) == 1
+    assert "FAILED complex step: affine, x" in capsys.readouterr().out
+
+
+def test_figure(few_proofs, monkeypatch, tmp_path):
+    """--figure draws the rows that were printed."""
+    drawn = []
+    monkeypatch.setattr(figures, "draw_proofs", lambda *given: drawn.append(given))
+    path = tmp_path / "proofs.png"
+    assert gradient_check.main(["--figure", str(path), "--seed", "3"]) == 0
+    ((rows, seed, given),) = drawn
+    assert seed == 3 and given == path and "affine" in {row.subject for row in rows}
+
+
+def test_table_of_step_sizes(monkeypatch, capsys):
+    """--step-sizes prints a line for each step."""
+    errors = [step_sizes.Errors(1e-5, 4e-9, 5e-9)]
+    monkeypatch.setattr(step_sizes, "errors_by_step", lambda seed: errors)
+    assert gradient_check.main(["--step-sizes"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split() == ["1e-05", "4.0e-09", "5.0e-09"]
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--seed", "-1"], "--seed -1"),
+        (["--seed", "x"], "--seed"),
+        (["--figure", "nowhere/proofs.png"], "no folder nowhere"),
+        (["--figure", "x.png", "--planted-bugs"], "--planted-bugs"),
+        (["--colour"], "--colour"),
+    ],
+)
+def test_wrong_options(arguments, words):
+    """One line that names the option."""
+    with pytest.raises(UserError, match=words) as error:
+        gradient_check.main(arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_help_needs_no_numpy():
+    """--help is there at once: nothing heavy is imported for it."""
+    code = (
+        "import sys; from ramnp import gradient_check\n"
+        "try: gradient_check.main(['--help'])\n"
+        "except SystemExit as done: print(done.code, 'numpy' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "--planted-bugs" in printed and printed.endswith("0 False\n")
+
+
+@pytest.mark.slow
+def test_the_command():
+    """All proofs hold: exit code 0."""
+    command = [sys.executable, "-m", "ramnp.gradient_check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "everything is proved" in done.stdout

@@ -1,0 +1,458 @@
+"""What only whole processes can show: runs that are stopped, killed, starved, doubled."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ramnp import checkpoint, evaluation, figures, run, signals, train
+from ramnp.errors import CheckpointError, DataError, DivergenceError, UserError
+from tests.helpers import TINY_RUN, small_split
+
+ROOT = Path(__file__).parents[1]
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+
+# Forks a process for each run, which saves loading NumPy and matplotlib every time.
+NURSERY = """
+import hashlib, json, os, resource, sys
+from ramnp import command, figures, run, train, training
+
+step = training.Trainer.step
+
+def step_and_tell(self):
+    step(self)
+    digest = hashlib.sha256(self.state.vector).hexdigest()
+    os.write(1, f"step {self.state.step} {digest}\\n".encode())
+
+def main(arguments):
+    os.write(1, b"ready\\n")
+    return train.main(arguments)
+
+training.Trainer.step = step_and_tell
+for line in sys.stdin:
+    arguments, out, pictures, largest_file = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        for number, name in ((1, out), (2, out + ".err")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        if not pictures:
+            run.draw = lambda *ignored: []
+        if largest_file:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+        sys.argv[1:] = arguments
+        command.run(main)
+    print(child, flush=True)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+class Nursery:
+    """Starts one training run after the other, each in a process of its own."""
+
+    def __init__(self, process, out):
+        self.process, self.out = process, out
+
+    def start(self, folder, *arguments, pictures=False, largest_file=0):
+        """Start a run, or go on with the one in the folder; return when it is ready."""
+        if (folder / "config.json").exists():
+            arguments = ["--resume"]
+        self.out.write_text("")
+        line = [["--run", str(folder), *arguments], str(self.out)]
+        print(
+            json.dumps([*line, pictures, largest_file]),
+            file=self.process.stdin,
+            flush=True,
+        )
+        self.pid = int(self.process.stdout.readline())
+        self.wait_for("ready")
+
+    def wait_for(self, text):
+        """Wait until the run has printed this, or is over."""
+        while text not in self.printed and self._alive():
+            time.sleep(0.001)
+
+    def send(self, number):
+        os.kill(self.pid, number)
+
+    def end(self):
+        """Wait for the end of the run; return its exit code."""
+        return int(self.process.stdout.readline())
+
+    def _alive(self):
+        with open(f"/proc/{self.pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+
+    @property
+    def printed(self):
+        return self.out.read_text()
+
+    @property
+    def complaint(self):
+        return self.out.with_name(f"{self.out.name}.err").read_text()
+
+    @property
+    def steps(self):
+        """{step: SHA-256 of the parameters after it} of this run."""
+        whole_lines = self.printed.rpartition("\n")[0].splitlines()
+        told = (line.split() for line in whole_lines if line.startswith("step "))
+        return {int(step): digest for _, step, digest in told}
+
+    @property
+    def last_step(self):
+        return max(self.steps, default=0)
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", NURSERY]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
+        yield Nursery(process, tmp_path_factory.mktemp("nursery") / "out")
+
+
+def arguments(digits_file, epochs, save_every=1):
+    return [
+        *TINY_RUN,
+        f"--epochs={epochs}",
+        f"--save-every={save_every}",
+        f"--data={digits_file}",
+        "--threads=1",
+    ]
+
+
+def saved(folder):
+    """The step of the checkpoint, and the SHA-256 of its parameters."""
+    arrays, meta = checkpoint.load(folder / "checkpoint.npz")
+    return meta["step"], hashlib.sha256(arrays["parameters"]).hexdigest()
+
+
+def without_clocks(row):
+    return {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+
+
+def outcome(folder):
+    """All of a finished run that must not depend on when or how it was made."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    best, meta = checkpoint.load(folder / "best.npz")
+    return {
+        "saved": saved(folder),
+        "metrics": [without_clocks(json.loads(line)) for line in lines],
+        "result": without_clocks(json.loads((folder / "result.json").read_text())),
+        "best": hashlib.sha256(best["parameters"]).hexdigest(),
+        "training": without_clocks(meta["training"]),
+    }
+
+
+def temporary_files(folder):
+    return [*folder.glob(".*.tmp")]
+
+
+@pytest.mark.slow
+def test_the_same_command_twice_in_fresh_processes(digits_file, tmp_path):
+    """Identical weights and, times aside, identical metrics and test result."""
+    for name in "ab":
+        command = [sys.executable, "-m", "ramnp.train", *TINY_RUN]
+        command += ["--data", digits_file, "--run", str(tmp_path / name)]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
+
+
+@pytest.mark.parametrize("chains", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_chains_of_five_stops(nursery, digits_file, tmp_path, chains):
+    """Stopped five times at random, kills included, a run ends on the same bits."""
+    settings = arguments(digits_file, epochs=40, save_every=7)
+    nursery.start(tmp_path / "whole", *settings)
+    assert nursery.end() == 0
+    chance = random.Random(chains)
+    for chain in range(chains):
+        folder = tmp_path / f"chain-{chain}"
+        for stop in sorted(chance.sample(range(1, 100), 5)):
+            number = chance.choice([*EXIT_CODES])
+            nursery.start(folder, *settings)
+            nursery.wait_for(f"step {stop} ")
+            time.sleep(chance.uniform(0, 0.004))
+            nursery.send(number)
+            assert nursery.end() == EXIT_CODES[number], nursery.complaint
+        nursery.start(folder, *settings)
+        assert nursery.end() == 0, nursery.complaint
+        assert outcome(folder) == outcome(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
+def test_kill_9_of_a_run_that_saves_every_step(nursery, digits_file, tmp_path, kills):
+    """No torn file, at most one step lost, no other bits, nothing left lying about."""
+    settings = arguments(digits_file, epochs=2000)
+    folder = tmp_path / "run"
+    chance = random.Random(kills)
+    history = {}
+    before = 0
+    for _ in range(kills):
+        nursery.start(folder, *settings)
+        nursery.wait_for(", into ")
+        time.sleep(chance.uniform(0, 0.1))
+        nursery.send(signal.SIGKILL)
+        assert nursery.end() == -signal.SIGKILL
+        done = max(before, nursery.last_step)
+        if done:
+            step, history[step] = saved(folder)
+            assert max(before, done - 1) <= step <= done
+            before = step
+    assert len(history) > kills / 2
+    nursery.start(folder)
+    nursery.wait_for(f"step {before + 1} ")
+    nursery.send(signal.SIGTERM)
+    assert nursery.end() == 143
+    assert temporary_files(folder) == []
+    nursery.start(tmp_path / "whole", *settings)
+    nursery.wait_for(f"step {before + 1} ")
+    nursery.send(signal.SIGKILL)
+    nursery.end()
+    assert history.items() <= nursery.steps.items()
+
+
+@pytest.mark.parametrize(
+    ("count", "epochs", "pictures"),
+    [(5, 30, False), pytest.param(50, 100, True, marks=pytest.mark.slow)],
+)
+def test_interrupts_at_random_moments(
+    nursery, digits_file, tmp_path, count, epochs, pictures
+):
+    """SIGINT and SIGTERM lose nothing, wherever they come: one line, exit 130 or 143.
+
+    Half of them are followed by a second one, which ends the run within half a second;
+    what it was saving may then be lost, but not what it had saved before.
+    """
+    settings = arguments(digits_file, epochs, save_every=0)
+    began = time.monotonic()
+    nursery.start(tmp_path / "whole", *settings, pictures=pictures)
+    assert nursery.end() == 0
+    duration = time.monotonic() - began
+    whole = nursery.steps
+    chance = random.Random(count)
+    landed = 0
+    while landed < count:
+        folder = tmp_path / f"run-{chance.random()}"
+        number = chance.choice(signals.SIGNALS)
+        nursery.start(folder, *settings, pictures=pictures)
+        time.sleep(chance.uniform(0, duration))
+        nursery.send(number)
+        twice = chance.random() < 0.5
+        if twice:
+            time.sleep(chance.uniform(0, 0.005))
+            nursery.send(number)
+        sent = time.monotonic()
+        code = nursery.end()
+        seconds = time.monotonic() - sent
+        if "next:" in nursery.printed:
+            continue  # it was over already
+        landed += 1
+        if twice:
+            assert seconds < 0.5
+            assert code in (EXIT_CODES[number], -number)
+        else:
+            assert code == EXIT_CODES[number]
+            (line,) = nursery.complaint.splitlines()
+            assert line.startswith("interrupted")
+        if (folder / "checkpoint.npz").exists():
+            step, digest = saved(folder)
+            assert whole[step] == digest
+            assert twice or step == nursery.last_step
+        else:
+            assert twice or not nursery.steps
+        assert twice or temporary_files(folder) == []
+
+
+@pytest.fixture(scope="module")
+def stopped_run(nursery, digits_file, tmp_path_factory):
+    """The folder of a run that was stopped in the middle."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    nursery.start(folder, *arguments(digits_file, epochs=400))
+    nursery.wait_for("step 6 ")
+    nursery.send(signal.SIGINT)
+    assert nursery.end() == 130
+    return folder
+
+
+@pytest.fixture
+def copy(stopped_run, tmp_path):
+    """A copy of the stopped run that a test may spoil."""
+    for path in stopped_run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def resume(folder, *more):
+    return train.main(["--run", str(folder), "--resume", *more])
+
+
+def test_a_disk_that_is_full_from_the_start(nursery, digits_file, tmp_path):
+    """Not even the configuration can be written: one line names it, and what to do."""
+    folder = tmp_path / "run"
+    nursery.start(folder, *arguments(digits_file, epochs=3), largest_file=300)
+    assert nursery.end() == 2
+    (line,) = nursery.complaint.splitlines()
+    assert f"cannot write {folder}/config.json: File too large; make room" in line
+    assert os.listdir(folder) == [".lock"]
+    nursery.start(folder, *arguments(digits_file, epochs=3))
+    assert nursery.end() == 0, nursery.complaint
+
+
+def test_a_disk_that_fills_up_during_a_run(nursery, copy):
+    """The checkpoint before loads, one line names the path, and nothing is left over."""
+    before = saved(copy)
+    nursery.start(copy, largest_file=8192)
+    assert nursery.end() == 2
+    (line,) = nursery.complaint.splitlines()
+    assert f"cannot write {copy}/checkpoint.npz: File too large; make room" in line
+    assert saved(copy) == before
+    assert temporary_files(copy) == []
+    nursery.start(copy)
+    nursery.wait_for(f"step {before[0] + 5} ")
+    nursery.send(signal.SIGINT)
+    assert nursery.end() == 130
+    assert saved(copy)[0] >= before[0] + 5
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_the_end(nursery, digits_file, tmp_path):
+    """The pictures do not fit: one line, and what was learned stands."""
+    settings = arguments(digits_file, epochs=3)
+    nursery.start(tmp_path, *settings, pictures=True, largest_file=25_000)
+    assert nursery.end() == 2
+    (line,) = nursery.complaint.splitlines()
+    assert f"cannot write {tmp_path}/curves.png: File too large" in line
+    assert outcome(tmp_path)["saved"][0] == 12
+
+
+def test_one_process_a_folder_and_a_stale_lock(nursery, copy):
+    """While a run goes on, another is refused; once it is killed, the folder is free."""
+    nursery.start(copy)
+    nursery.wait_for("step ")
+    with pytest.raises(UserError, match=f"in use by process {nursery.pid}: wait"):
+        resume(copy)
+    nursery.send(signal.SIGKILL)
+    assert nursery.end() == -signal.SIGKILL
+    assert (copy / ".lock").read_text() == str(nursery.pid)
+    before, _ = saved(copy)
+    nursery.start(copy)
+    nursery.wait_for(f"step {before + 2} ")
+    nursery.send(signal.SIGTERM)
+    assert nursery.end() == 143
+    assert saved(copy)[0] >= before + 2
+
+
+def test_a_folder_that_is_filled_while_the_data_are_read(
+    digits_file, tmp_path, monkeypatch
+):
+    """Of two runs started at once in a new folder, the slower one spoils nothing."""
+    load = run.mnist.load
+
+    def load_slowly(*given, **named):
+        (tmp_path / "config.json").write_text("of the faster one")
+        return load(*given, **named)
+
+    monkeypatch.setattr(run.mnist, "load", load_slowly)
+    with pytest.raises(UserError, match="exists: go on with it by --resume"):
+        train.main([*TINY_RUN, "--data", digits_file, "--run", str(tmp_path)])
+    assert (tmp_path / "config.json").read_text() == "of the faster one"
+
+
+def test_another_number_of_blas_threads(copy):
+    """One warning names both numbers and the run goes on; --strict refuses."""
+    command = [sys.executable, "-m", "ramnp.train", "--run", str(copy), "--resume"]
+    options = {
+        "cwd": ROOT,
+        "env": os.environ | {"OPENBLAS_NUM_THREADS": "2"},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+    refused = subprocess.run([*command, "--strict"], check=False, **options)
+    assert refused.returncode == 2 and refused.stdout == ""
+    (line,) = refused.stderr.splitlines()
+    assert "blas threads 1 then, 2 now" in line and "leave out --strict" in line
+    with subprocess.Popen(command, **options) as process:
+        warning = process.stderr.readline()
+        assert process.stdout.readline().startswith("centered, recipe quick")
+        process.terminate()
+        _, rest = process.communicate()
+    assert process.returncode == 143 and rest.startswith("interrupted")
+    assert warning.startswith("warning: ") and "blas threads 1 then, 2 now" in warning
+
+
+def test_a_nan_pixel_in_own_data_is_refused_before_the_first_step(tmp_path):
+    """The file and the reason stand in the line; no run folder is made."""
+    split = small_split(0, 126, 12, 12)
+    images = split.images / 255
+    images[100, 3, 4] = np.nan
+    np.savez(tmp_path / "own.npz", images=images, labels=split.labels)
+    given = ["--data", str(tmp_path / "own.npz"), "--run", str(tmp_path / "run")]
+    with pytest.raises(DataError, match=r"own\.npz: images hold NaN pixels"):
+        train.main([*TINY_RUN, *given])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("weight", "error", "words"),
+    [
+        (np.inf, CheckpointError, "array parameters holds a NaN or an infinity"),
+        (np.nan, CheckpointError, "array parameters holds a NaN or an infinity"),
+        (1e30, DivergenceError, r"^step \d+: \w+\.\w+ is no longer finite"),
+    ],
+)
+def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
+    """Refused by the reader, or named by the first step; the file is left alone."""
+    path = copy / "checkpoint.npz"
+    arrays, meta = checkpoint.load(path)
+    arrays["parameters"][700] = weight
+    path.write_bytes(checkpoint._encode(arrays, meta))
+    spoiled = path.read_bytes()
+    with pytest.raises(error, match=words) as caught:
+        resume(copy)
+    assert caught.value.exit_code == {CheckpointError: 2, DivergenceError: 3}[error]
+    if error is DivergenceError:
+        assert str(caught.value).startswith(f"step {meta['step'] + 1}: ")
+    assert path.read_bytes() == spoiled
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        (evaluation, "count_wrong"),
+        (evaluation, "test_result"),
+        (figures, "draw_curves"),
+        (figures, "draw_glimpses"),
+        (figures, "animate_glimpses"),
+    ],
+)
+def test_stopped_while_it_tests_or_draws(
+    module, function, finished_run, tmp_path, monkeypatch, capsys
+):
+    """Nothing is lost, one line says how to go on, and then the rest is done."""
+    for name in ("config.json", "checkpoint.npz", "best.npz", "metrics.jsonl"):
+        (tmp_path / name).write_bytes((finished_run / name).read_bytes())
+
+    def interrupt(*given, **named):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch, signals.raised():
+        for name in ("draw_curves", "draw_glimpses", "animate_glimpses"):
+            patch.setattr(figures, name, lambda *given: None)
+        patch.setattr(module, function, interrupt)
+        assert resume(tmp_path) == 143
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"python -m ramnp.train --run {tmp_path} --resume")
+    assert temporary_files(tmp_path) == []
+    monkeypatch.setattr(run, "draw", lambda *given: [])
+    assert resume(tmp_path) == 0
+    assert outcome(tmp_path) == outcome(finished_run)

@@ -1,0 +1,95 @@
+"""What the first and the second SIGINT or SIGTERM do."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ramnp import signals
+
+BOTH = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+
+
+@pytest.fixture(autouse=True)
+def handlers_come_back():
+    """Outside the blocks, signals do what they did before."""
+    before = [signal.getsignal(number) for number in signals.SIGNALS]
+    yield
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == before
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+def assert_a_second_one_would_end_the_process():
+    for number in signals.SIGNALS:
+        assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@BOTH
+def test_raised_at_once(number, code):
+    """A signal becomes an exception with the exit code that shells know it by."""
+    with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
+        try:
+            send(number)
+            pytest.fail("the signal did nothing")
+        except Exception:  # noqa: BLE001 - this is what it has to get through
+            pytest.fail("taken for an ordinary error")
+        finally:
+            assert_a_second_one_would_end_the_process()
+    assert interrupted.value.exit_code == code
+
+
+@BOTH
+def test_held_back_until_asked_for(number, code):
+    """The block goes on until it asks."""
+    with pytest.raises(signals.Interrupted) as interrupted:
+        with signals.held_back() as raise_if_came:
+            raise_if_came()
+            send(number)
+            assert_a_second_one_would_end_the_process()
+            raise_if_came()
+            pytest.fail("the signal was forgotten")
+    assert interrupted.value.exit_code == code
+
+
+def test_nothing_is_forgotten_that_was_not_asked_for():
+    """A signal after the last question is raised at the end of the block."""
+    with pytest.raises(signals.Interrupted), signals.held_back():
+        send(signal.SIGTERM)
+
+
+def test_an_error_in_the_block_is_not_hidden_by_a_signal():
+    """What went wrong is told, whatever came besides."""
+    with pytest.raises(ZeroDivisionError), signals.held_back():
+        send(signal.SIGTERM)
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("how", ["raised", "held_back"])
+@pytest.mark.parametrize("number", signals.SIGNALS)
+def test_a_second_signal_ends_the_process_at_once(how, number):
+    """Even one that is busy with what the first asked for."""
+    program = f"""
+import time
+from ramnp import signals
+with signals.{how}():
+    try:
+        print("ready", flush=True)
+        time.sleep(0.2)
+    finally:
+        print("busy", flush=True)
+        time.sleep(600)
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(number)
+        assert process.wait() == -number

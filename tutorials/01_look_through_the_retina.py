@@ -1,0 +1,285 @@
+# %% [markdown]
+# # 1. Look through the retina
+#
+# **What you'll do.** Write the glimpse sensor $\rho(x, l)$ of section 3.1 A of the paper
+# in plain loops, look at a digit through it, and prove that the package's fast sensor
+# sees the same everywhere.
+#
+# **What you'll learn.** What a location $l$ means in pixels; how $k$ patches make a
+# retina that is sharp in the middle and coarse outside; what it costs; and why no
+# derivative leads from what was seen back to where the agent looked.
+#
+# **What you need.** Python and NumPy's indexing. 20 minutes.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+from common import COLOURS, digits, outline, show
+
+from ramnp.networks import glimpse_sensor
+
+images, labels = digits()
+print(images.shape, labels)
+
+# %% [markdown]
+# ## Where $l$ points
+#
+# A location is a pair of real numbers $l = (x, y)$: $(0, 0)$ is the centre of the image
+# and $(-1, -1)$ its top left corner. How many pixels one unit spans is not in the paper.
+# Here it is half a side, so that $(1, 1)$ is the bottom right corner of the last pixel,
+# and $l_x$ lies $\frac{W}{2} l_x$ pixels right of the centre of an image $W$ pixels wide.
+#
+# A patch of $g_w$ pixels that sits in the very centre starts at pixel
+# $\frac{W - g_w}{2}$. One that sits at $l$ starts $\frac{W}{2} l_x$ pixels further, and
+# we round *that shift* to the nearest one that makes the start a whole number: a whole
+# shift if the gap $W - g_w$ is even, a half one if it is odd. Ties go away from the
+# centre. (Rounding the start itself, ties always up, would treat left and right
+# differently: a flipped image seen at a flipped place would not be the flipped glimpse.)
+
+
+# %%
+def first_pixel(l, size, patch):
+    """The pixel at which a patch around l starts, along one axis."""
+    gap = size - patch
+    shift = abs(l * size / 2)
+    shift = math.floor(shift) + 0.5 if gap % 2 else math.floor(shift + 0.5)
+    return int(gap / 2 + math.copysign(shift, l))
+
+
+for l in (-1.0, -0.5, 0.0, 0.5, 1.0):
+    print(f"l = {l:4}: 8 of 28 pixels start at {first_pixel(l, 28, 8)}")
+
+for size in (28, 29, 60):
+    for patch in (7, 8, 12):
+        for l in np.linspace(-1.5, 1.5, 61):
+            x, y = glimpse_sensor.first_pixel(
+                np.array([[l, -l]]), np.array([size, size]), patch
+            )[0]
+            assert x == first_pixel(l, size, patch)
+            assert y == first_pixel(-l, size, patch)
+
+# %% [markdown]
+# At $l = 0$ the patch covers pixels 10 to 17 of 0 to 27: exactly the middle. At
+# $l = \pm 1$ its centre lies on the border and half of it hangs outside. Nothing forbids
+# that: the policy is a Gaussian, and a Gaussian knows no border.
+
+# %%
+corners = [(0.0, 0.0), (-0.5, -0.5), (0.5, 0.25), (0.9, -0.9)]
+seven = images[labels == 7][0]
+figure, ax = plt.subplots(figsize=(4.2, 4.2))
+show(ax, seven, edges=(-1, -1, 1, 1))
+for l in corners:
+    left, top = (first_pixel(c, 28, 8) for c in l)
+    outline(ax, np.array([left, top, left + 8, top + 8]) / 14 - 1, COLOURS["where"])
+    ax.plot(*l, "+", color=COLOURS["where"], ms=9, mew=2)
+ax.set(xlim=(-1.4, 1.4), ylim=(1.4, -1.4), xlabel="$l_x$", ylabel="$l_y$")
+ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1], facecolor=COLOURS["unseen"])
+plt.show()
+
+# %% [markdown]
+# **Figure.** Four locations, as crosses, on a digit in the coordinates of $l$, and around
+# each the 8 × 8 pixels that a patch covers there. The crosses at (0.5, 0.25) and
+# (0.9, −0.9) lie between pixels, so their frames are a fraction of a pixel off centre.
+#
+# ## One patch, then $k$
+#
+# The first patch is cut out as it is. Beyond the border we see the background, black.
+# Patch $j = 0, 1, \dots, k - 1$ is $2^j g_w$ pixels wide around the *same centre*, and is
+# shrunk to $g_w \times g_w$ cells, each the mean of the $2^j \times 2^j$ pixels that it
+# covers:
+#
+# $$\rho_{j,r,c} = \frac{1}{4^j} \sum_{a=0}^{2^j-1} \sum_{b=0}^{2^j-1}
+#   x_{\,\mathrm{top}_j + 2^j r + a,\ \mathrm{left}_j + 2^j c + b}
+#   \qquad \mathrm{left}_j = \mathrm{left}_0 - \tfrac{1}{2} g_w (2^j - 1)$$
+#
+# The last equation says "same centre": patch $j$ is $g_w (2^j - 1)$ pixels wider than
+# patch 0, half of that on each side. The glimpse is all of it in one vector, patch by
+# patch, row by row.
+
+
+# %%
+def glimpse(image, l, patch, scales):
+    """rho(x, l) of one image, for an even patch: a list of scales · patch² means."""
+    height, width = image.shape
+    left_0 = first_pixel(l[0], width, patch)
+    top_0 = first_pixel(l[1], height, patch)
+    rho = []
+    for j in range(scales):
+        cell = 2**j
+        left = left_0 - patch * (cell - 1) // 2
+        top = top_0 - patch * (cell - 1) // 2
+        for row in range(patch):
+            for column in range(patch):
+                total = 0.0
+                for a in range(cell):
+                    for b in range(cell):
+                        y, x = top + cell * row + a, left + cell * column + b
+                        if 0 <= y < height and 0 <= x < width:
+                            total += image[y, x]
+                rho.append(total / cell**2)
+    return rho
+
+
+# %% [markdown]
+# The package's form takes a batch of images and a batch of locations and has no loop over
+# either. It averages once per batch (`prepare`), for every place that a cell can have, and
+# each glimpse is then a table look-up (`forward`). We compare on two scenes of
+# 60 × 60 pixels, on a grid of locations that reaches beyond the corners.
+
+# %%
+scenes = np.zeros((2, 60, 60))
+scenes[0, 24:52, 6:34] = seven
+scenes[1, 3:31, 29:57] = images[labels == 4][0]
+
+pyramid = glimpse_sensor.prepare(scenes, patch_size=12, num_scales=3)
+worst = 0.0
+for l_x in np.linspace(-1.2, 1.2, 7):
+    for l_y in np.linspace(-1.2, 1.2, 7):
+        l = np.array([[l_x, l_y], [-l_x, l_y]])
+        fast = glimpse_sensor.forward(pyramid, l)
+        slow = [glimpse(scene, where, 12, 3) for scene, where in zip(scenes, l)]
+        worst = max(worst, np.abs(fast - slow).max())
+print("glimpses:", fast.shape, " largest difference below 1e-14:", worst < 1e-14)
+assert worst < 1e-14
+
+# %%
+l = np.array([-0.35, 0.3])
+patches = np.reshape(glimpse(scenes[0], l, 12, 3), (3, 12, 12))
+edges = glimpse_sensor.windows(l[None], (60, 60), 12, 3)[0]
+
+figure, axes = plt.subplots(1, 5, figsize=(11, 2.7))
+show(axes[0], scenes[0], "image: 3,600 pixels")
+for j in range(3):
+    outline(axes[0], edges[j], COLOURS["what"], 2.2 - 0.6 * j)
+    show(axes[1 + j], patches[j], f"patch {j}: {12 * 2**j} pixels wide")
+for j in (2, 1, 0):
+    show(axes[4], patches[j], "all that is known", tuple(edges[j]))
+    outline(axes[4], edges[j], COLOURS["what"], 2.2 - 0.6 * j)
+axes[0].set(xlim=(-10, 70), ylim=(70, -10), facecolor=COLOURS["unseen"])
+axes[4].set(xlim=edges[2, [0, 2]], ylim=edges[2, [3, 1]])
+plt.show()
+
+# %% [markdown]
+# **Figure.** The pyramid on a real digit. Left, a 60 × 60 scene with three frames around
+# one centre, 12, 24 and 48 pixels wide. Middle, the three patches, 12 × 12 cells each: the
+# same place, ever wider and ever coarser. Right, the three laid over each other, the finer
+# on top, as large as the widest: a sharp piece of the stroke inside a blur that says where the
+# rest of the digit is.
+#
+# ## What it costs
+#
+# A glimpse holds $k\,g_w^2 = 3 \cdot 144 = 432$ numbers, 12 % of the 3,600 pixels. On the
+# 100 × 100 scenes the paper uses $k = 4$: 576 numbers of 10,000, or 5.8 %. The image got
+# 2.8 times larger and the glimpse 1.3 times: with each doubling of the side, one more patch
+# is enough. Everything that the agent computes depends on the size of the glimpse alone.
+
+# %%
+share_60 = fast.shape[1] / scenes[0].size
+share_100 = 4 * 12**2 / 100**2
+assert fast.shape[1] == 432 and round(100 * share_60, 1) == 12.0
+assert round(100 * share_100, 2) == 5.76
+assert round(100**2 / 60**2, 1) == 2.8 and round(576 / 432, 1) == 1.3
+
+# %% [markdown]
+# ## Four properties that catch most mistakes
+#
+# Public programs have got each of these wrong, and still learnt digits, so accuracy will
+# not tell you.
+#
+# 1. **Flip the image and the location, and the glimpse is flipped.** Off by one fails.
+# 2. **One bright pixel, on an image that is not square,** is seen where $l$ puts it.
+#    Swapping $x$ and $y$ fails.
+# 3. **A blank image looks the same everywhere,** if the padding is the background. A frame
+#    of another brightness gives the place away.
+# 4. **Every patch has its centre where patch 0 has it.** Otherwise the blur is displaced.
+
+# %%
+l = np.array([[0.3, -0.7], [0.3, -0.7]])
+seen = glimpse_sensor.forward(pyramid, l).reshape(2, 3, 12, 12)
+mirrored = glimpse_sensor.prepare(scenes[:, :, ::-1], 12, 3)
+flipped = glimpse_sensor.forward(mirrored, l * [-1, 1]).reshape(2, 3, 12, 12)
+assert np.abs(flipped[..., ::-1] - seen).max() < 1e-14
+
+dot = np.zeros((1, 20, 40))
+dot[0, 5, 30] = 1.0  # its centre lies at x = 30.5, y = 5.5 pixels
+l = np.array([[30.5 / 20 - 1, 5.5 / 10 - 1]])
+patch = glimpse_sensor.forward(glimpse_sensor.prepare(dot, 3), l).reshape(3, 3)
+assert patch[1, 1] == 1.0 and patch.sum() == 1.0
+
+blank = glimpse_sensor.prepare(np.full((1, 60, 60), 0.4), 12, 3, background=0.4)
+places = np.random.default_rng(1).normal(size=(50, 2))
+assert np.allclose(glimpse_sensor.forward(blank, places), 0.4, atol=1e-15)
+
+centres = (edges[:, :2] + edges[:, 2:]) / 2
+assert (centres == centres[0]).all()
+
+# %% [markdown]
+# ## Why nobody differentiates by $l$
+#
+# Move $l$ a little and nothing happens: the patch falls on the same pixels. Move it a
+# little more and it jumps by one. As a function of $l$, $\rho$ is a staircase:
+# $\partial\rho/\partial l$ is 0 on every step, and does not exist at the jumps.
+
+# %%
+l_x = np.linspace(-0.5, -0.1, 801)
+row = glimpse_sensor.prepare(scenes[:1], 12, 3)
+stairs = glimpse_sensor.forward(
+    row, np.stack([l_x, np.full_like(l_x, 0.3)], axis=1)
+).reshape(-1, 3, 12, 12)
+
+figure, ax = plt.subplots(figsize=(7, 2.6))
+for j, style in ((0, "-"), (2, "--")):
+    ax.plot(l_x, stairs[:, j, 8, 6], style, color=COLOURS["what"], label=f"patch {j}")
+ax.set(xlabel="$l_x$", ylabel="brightness of one cell")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# **Figure.** One cell of the finest patch and the same cell of the coarsest, dashed, while the
+# location moves to the right. Both are flat with jumps every 1/30, one pixel; averaging over
+# 4 × 4 pixels makes the jumps of the coarse cell smaller, but no slope.
+
+# %%
+assert len(np.unique(stairs[:, 0, 8, 6])) <= 13  # 0.4 · 30 = 12 jumps
+
+rng = np.random.default_rng(0)
+l = rng.uniform(-1, 1, size=(2000, 2))
+step = 1e-6
+change = glimpse_sensor.forward(row, l + step) - glimpse_sensor.forward(row, l - step)
+print("cells that changed:", np.count_nonzero(change), "of", change.size)
+assert change.size == 864_000 and not change.any()
+
+# %% [markdown]
+# Of the 864,000 cells in 2,000 glimpses none changed when $l$ moved by $10^{-6}$: every
+# finite difference is exactly 0. So backpropagation can teach the agent what to make of a
+# glimpse, but not where to take it. That needs another way, and it is the subject of
+# tutorial 5. It also means that *no gradient flows through a location*, which will make the
+# way back through time in tutorial 4 a good deal simpler.
+
+# %% [markdown]
+# ## In practice, and in the paper
+#
+# - The paper names neither the padding, nor the pixels per unit of $l$, nor the rounding,
+#   nor the way of shrinking. Half a side per unit, black, ties outwards and the mean are
+#   this package's choices.
+# - Many programs shrink with an interpolation that looks at 4 pixels only. It aliases: thin
+#   strokes flicker in and out of the coarse patches. The mean does not.
+# - `glimpse_sensor` also takes odd patches and other factors than 2, and images that are
+#   not square. It keeps the dtype of the images: float32 in training, float64 in a proof.
+# - A patch 7 pixels wide has its centre in the middle of a pixel, and the patch of 14
+#   around it would begin at half a pixel: then cells cover halves of pixels.
+#
+# ## Exercises
+#
+# In `exercises/01_look_through_the_retina.py`; `pytest tutorials/exercises -k 01` checks
+# your answers.
+#
+# 1. *Five minutes.* Return the $l$ that puts a patch exactly on a given window.
+# 2. *An hour.* Write the sensor for one image with padding and `reshape`, no loop over
+#    pixels.
+# 3. *A day.* Make the sensor smooth: interpolate between pixels, so that
+#    $\partial\rho/\partial l$ exists, derive it and prove it by the complex step. (This is
+#    how soft attention and spatial transformers learn where to look, and why they must
+#    blur.)

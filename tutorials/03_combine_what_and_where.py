@@ -1,0 +1,283 @@
+# %% [markdown]
+# # 3. Combine what and where
+#
+# **What you'll do.** Write the glimpse network $f_g$ of section 3.1 B forward and backward,
+# unit by unit, and prove it equal to the package's form. See what each of its two ways
+# contributes.
+#
+# **What you'll learn.** How a location becomes part of what is seen; why two biases can be
+# one; and how to derive a network that forks and joins.
+#
+# **What you need.** Tutorials 1 and 2. 20 minutes.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from common import COLOURS, digits, outline, show
+
+from ramnp.networks import glimpse_network, glimpse_sensor
+from ramnp.proofs import complex_step
+
+rng = np.random.default_rng(3)
+
+# %% [markdown]
+# ## Two ways in, one out
+#
+# A glimpse alone says *what* was seen: $\rho(x, l)$. A stroke at the top and the same stroke
+# at the bottom make different digits, so the agent has to know *where*, too: $l$. The paper
+# gives each a hidden layer, adds, and rectifies:
+#
+# $$h_g = \mathrm{Rect}(\mathrm{Linear}(\rho)) \qquad
+#   h_l = \mathrm{Rect}(\mathrm{Linear}(l)) \qquad
+#   g = \mathrm{Rect}(\mathrm{Linear}(h_g) + \mathrm{Linear}(h_l))$$
+#
+# with 128, 128 and 256 units. Here are small ones, all sizes different.
+
+# %%
+B, rho_size, hg_size, hl_size, g_size = 3, 4, 5, 6, 7
+params = glimpse_network.init(rng, rho_size, hg_size, hl_size, g_size, float)
+params = {name: rng.standard_normal(array.shape) for name, array in params.items()}
+rho = rng.standard_normal((B, rho_size))
+l = rng.uniform(-1, 1, size=(B, 2))
+print({name: array.shape for name, array in params.items()})
+
+# %% [markdown]
+# Two linear maps with two biases would be $h_g V + c + h_l U + d$. Only the sum $c + d$ ever
+# shows. And $h_g V + h_l U$ is one map of the pair $(h_g, h_l)$, laid side by side, whose
+# matrix is $V$ above $U$. So `W_g` has 5 + 6 rows, and there is one `b_g`:
+
+# %%
+hg = rng.standard_normal((B, hg_size))
+hl = rng.standard_normal((B, hl_size))
+V, U = params["W_g"][:hg_size], params["W_g"][hg_size:]
+c = rng.standard_normal(g_size)
+d = params["b_g"] - c
+pair = np.concatenate([hg, hl], axis=1)
+assert np.allclose(hg @ V + c + hl @ U + d, pair @ params["W_g"] + params["b_g"])
+
+# %% [markdown]
+# ## Forward, one example, unit by unit
+
+
+# %%
+def linear(x, W, b):
+    y = [bias for bias in b]
+    for j in range(len(y)):
+        for i in range(len(x)):
+            y[j] += x[i] * W[i][j]
+    return y
+
+
+def rect(x):
+    return [max(value, 0.0) for value in x]
+
+
+def forward(p, rho, l):
+    hg = rect(linear(rho, p["W_hg"], p["b_hg"]))
+    hl = rect(linear(l, p["W_hl"], p["b_hl"]))
+    g = rect(linear(hg + hl, p["W_g"], p["b_g"]))  # + joins two lists
+    return g, (hg, hl)
+
+
+g, cache = glimpse_network.forward(params, rho, l)
+for n in range(B):
+    slow, _ = forward(params, rho[n], l[n])
+    assert np.allclose(g[n], slow, rtol=1e-13)
+assert g.shape == (B, g_size)
+
+# %% [markdown]
+# ## Backward
+#
+# From the output up. Let $z$ be what goes into a rectifier.
+#
+# $$\mathrm{d}z_g = \mathrm{d}g \cdot [g > 0] \qquad
+#   \mathrm{d}W_g = (h_g, h_l)^\top \mathrm{d}z_g \qquad
+#   \mathrm{d}b_g = \mathrm{d}z_g \qquad
+#   (\mathrm{d}h_g, \mathrm{d}h_l) = \mathrm{d}z_g W_g^\top$$
+#
+# Where the forward pass joined two vectors, the backward pass cuts one in two: the first 5
+# numbers go the way of *what*, the other 6 the way of *where*.
+#
+# $$\mathrm{d}z_{hg} = \mathrm{d}h_g \cdot [h_g > 0] \qquad
+#   \mathrm{d}W_{hg} = \rho^\top \mathrm{d}z_{hg} \qquad
+#   \mathrm{d}\rho = \mathrm{d}z_{hg} W_{hg}^\top$$
+#
+# and the same for $l$. A weight serves all examples of a batch, so its gradient is the sum
+# over them.
+
+
+# %%
+def linear_backward(dy, x, W, dW, db):
+    """Add to dW and db; return dx."""
+    dx = [0.0] * len(x)
+    for j in range(len(dy)):
+        db[j] += dy[j]
+        for i in range(len(x)):
+            dW[i][j] += x[i] * dy[j]
+            dx[i] += dy[j] * W[i][j]
+    return dx
+
+
+def rect_backward(dy, y):
+    return [d if value > 0 else 0.0 for d, value in zip(dy, y)]
+
+
+def backward(p, dg, rho, l, g, kept, grads):
+    hg, hl = kept
+    dz_g = rect_backward(dg, g)
+    dpair = linear_backward(dz_g, hg + hl, p["W_g"], grads["W_g"], grads["b_g"])
+    dz_hl = rect_backward(dpair[len(hg) :], hl)
+    dl = linear_backward(dz_hl, l, p["W_hl"], grads["W_hl"], grads["b_hl"])
+    dz_hg = rect_backward(dpair[: len(hg)], hg)
+    drho = linear_backward(dz_hg, rho, p["W_hg"], grads["W_hg"], grads["b_hg"])
+    return drho, dl
+
+
+dg = rng.standard_normal(g.shape)
+(drho, dl), grads = glimpse_network.backward(dg, cache)
+
+slow = {name: np.zeros_like(array) for name, array in params.items()}
+for n in range(B):
+    g_n, kept = forward(params, rho[n], l[n])
+    drho_n, dl_n = backward(params, dg[n], rho[n], l[n], g_n, kept, slow)
+    assert np.allclose(drho[n], drho_n, rtol=1e-12, atol=1e-14)
+    assert np.allclose(dl[n], dl_n, rtol=1e-12, atol=1e-14)
+assert grads.keys() == slow.keys()
+for name in grads:
+    assert np.allclose(grads[name], slow[name], rtol=1e-12, atol=1e-14)
+
+# %% [markdown]
+# Both could be wrong in the same way. The complex step does not know how we derived it:
+
+
+# %%
+def loss(a):
+    g, _ = glimpse_network.forward(
+        {name: a[name] for name in params}, a["rho"], a["l"]
+    )
+    return (dg * g).sum()
+
+
+exact = complex_step.derivatives(loss, params | {"rho": rho, "l": l})
+by_hand = grads | {"rho": drho, "l": dl}
+assert complex_step.failures(by_hand, exact) == {}
+
+swapped = by_hand | {"W_g": np.roll(by_hand["W_g"], hl_size, axis=0)}
+assert [*complex_step.failures(swapped, exact)] == ["W_g"]
+count = sum(array.size for array in exact.values())
+print(count, "derivatives agree")
+assert count == 145
+
+# %% [markdown]
+# Swapping the two halves of `W_g`'s gradient is caught. So all 145 derivatives are right,
+# those by $\rho$ and $l$ included. The agent needs neither of these two: nothing that can learn
+# lies below $\rho$, and $l$ is a *sample*. A gradient $\mathrm{d}l$ does exist, as you see, but
+# following it back to the location network would be a mistake: it says how $g$ changes if $l$
+# is reported differently while the pixels stay the same. In the agent, the gradient stops here
+# (`with_inputs=False`).
+#
+# ## What *where* is for
+#
+# The same digit at two places, and the agent looks straight at it both times.
+
+# %%
+images, labels = digits()
+scenes = np.zeros((2, 60, 60))
+scenes[0, 4:32, 2:30] = images[labels == 5][0]
+scenes[1, 24:52, 30:58] = images[labels == 5][0]
+places = np.array([[16, 18], [44, 38]]) / 30 - 1
+
+pyramid = glimpse_sensor.prepare(scenes, patch_size=12)
+rho = glimpse_sensor.forward(pyramid, places)
+full = glimpse_network.init(rng, 144, 128, 128, 256, float)
+g, _ = glimpse_network.forward(full, rho, places)
+blind = full | {"W_hl": np.zeros((2, 128))}
+g_blind, _ = glimpse_network.forward(blind, rho, places)
+
+assert (rho[0] == rho[1]).all()
+assert (g_blind[0] == g_blind[1]).all()
+differ = np.mean(g[0] != g[1])
+print(f"{100 * differ:.0f} % of the units of g tell the two places apart")
+assert round(differ, 2) == 0.66
+assert (g[:, g[0] == g[1]] == 0).all()
+
+# %%
+figure = plt.figure(figsize=(9, 3.6))
+grid = figure.add_gridspec(2, 2, width_ratios=[1, 3])
+for n in range(2):
+    ax = figure.add_subplot(grid[n, 0])
+    show(ax, scenes[n])
+    outline(ax, glimpse_sensor.windows(places, (60, 60), 12)[n, 0], COLOURS["what"])
+for row, (title, values) in enumerate(
+    (("what and where", g), ("what alone: location weights 0", g_blind))
+):
+    ax = figure.add_subplot(grid[row, 1])
+    ax.plot(values[0, :64], color=COLOURS["where"], label="upper scene")
+    ax.plot(values[1, :64], ":", color=COLOURS["ink"], label="lower scene")
+    ax.set(title=title, ylabel="$g$", xlabel="unit" if row else "")
+    ax.legend(loc="upper right", ncols=2)
+    ax.set_ylim(0, 1.5 * values[:, :64].max())
+plt.show()
+
+# %% [markdown]
+# **Figure.** Left, a five at the upper left and at the lower right of a scene, each with the
+# frame of a glimpse at its middle. Right, the first 64 of 256 units of $g$ for both. With the
+# location, the two curves part; with its weights set to 0 they lie on each other: $\rho$ is the
+# same to the last bit, and nothing could tell the two scenes apart.
+#
+# With fresh random weights, 66 % of the units already give different values (all others are
+# switched off in both scenes).
+#
+# ## What *where* looks like
+#
+# A unit of $h_l$ is $\mathrm{Rect}(l \cdot w + b)$: 0 on one side of a line, a ramp on the
+# other. A unit of $g$ adds many such ramps to what was seen, and rectifies again: a landscape
+# of folded planes, raised or lowered by the picture.
+
+# %%
+axis = np.linspace(-1, 1, 81)
+plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+hl = np.maximum(plane @ full["W_hl"] + full["b_hl"], 0)
+
+seen = rho[0]
+nothing = np.zeros_like(seen)
+unit = int(np.argmax(g[0]))
+maps = [(f"$h_l$, unit {u}", hl[:, u], COLOURS["where"]) for u in (0, 1)]
+for name, what in (("a stroke", seen), ("black", nothing)):
+    values, _ = glimpse_network.forward(full, np.tile(what, (len(plane), 1)), plane)
+    maps.append((f"$g$, unit {unit}, seeing {name}", values[:, unit], COLOURS["what"]))
+
+figure, axes = plt.subplots(1, 4, figsize=(11, 2.9), sharey=True)
+for ax, (title, values, colour) in zip(axes, maps):
+    values = values.reshape(81, 81)
+    ax.contourf(axis, axis, values, levels=9, cmap="Greys")
+    ax.contour(axis, axis, values, levels=9, colors=colour, linewidths=0.9)
+    ax.set(title=title, xlabel="$l_x$", aspect="equal", xticks=[-1, 0, 1])
+axes[0].set(ylabel="$l_y$", yticks=[-1, 0, 1], ylim=(1, -1))
+plt.show()
+
+# %% [markdown]
+# **Figure.** Activity over all locations, darker is more. Two units of $h_l$: a ramp on one
+# side of a line through the centre (biases start at 0). One unit of $g$ while the glimpse shows
+# a stroke and while it shows nothing: the same folds, lifted by what was seen. *What* and
+# *where* add up inside one rectifier, so a unit can answer to a stroke *at the top* only.
+#
+# ## In practice, and in the paper
+#
+# - The paper adds. Later models (DRAM, 2015) multiply the two ways instead, which makes
+#   "this here" easier to say: exercise 3.
+# - $l$ is given in units of half an image, of order 1. Pixels would make $h_l$ thirty times
+#   too large.
+# - Weights start as $N(0, 2/n)$ for $n$ inputs: a rectifier discards half of the square, and
+#   the 2 puts it back. The paper does not say how it starts.
+# - In training, the way back through $f_g$ is *one* call for all glimpses of all images, because
+#   no gradient flows through a location: $T \cdot B$ rows at once. That is the next tutorial.
+#
+# ## Exercises
+#
+# In `exercises/03_combine_what_and_where.py`; `pytest tutorials/exercises -k 03` checks them.
+#
+# 1. *Ten minutes.* The number of parameters of $f_g$ for any sizes.
+# 2. *An hour.* For a fixed location, $f_g$ is an ordinary two-layer network of $\rho$: find its
+#    biases.
+# 3. *Half a day.* Multiply instead of add: forward, backward, proved by the complex step.
