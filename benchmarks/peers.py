@@ -17,18 +17,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ramnp import runtime  # noqa: E402  (before NumPy is loaded)
+from ramnp import runtime
 
 runtime.configure()
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch_ram import RAM  # noqa: E402
+import numpy as np
+import torch
+from torch_ram import RAM
 
-from ramnp import command, model, reinforce, state, training  # noqa: E402
-from ramnp.agent import Agent  # noqa: E402
-from ramnp.datasets import mnist, scenes  # noqa: E402
-from ramnp.tasks import TASKS, make_config  # noqa: E402
+from ramnp import command, model, reinforce, state, training
+from ramnp.agent import Agent
+from ramnp.datasets import mnist, scenes
+from ramnp.tasks import TASKS, make_config
 
 PREDICTED = 1000
 PASSES = {"training": 4, "prediction of 1,000": 1, "prediction of 1": 20}

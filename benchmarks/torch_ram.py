@@ -83,7 +83,7 @@ class RAM(nn.Module):
         """Return the hybrid loss of the quick recipe, and the locations it is of."""
         config = self.config
         locations, logits, mu, baseline = self(images)
-        T, B, num_classes = logits.shape
+        T, B = logits.shape[:2]
         cross_entropy = F.cross_entropy(
             logits.flatten(0, 1), labels.repeat(T), reduction="none"
         ).view(T, B)

@@ -1,6 +1,7 @@
 """Measure how fast each task trains and predicts: python -m ramnp.bench."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -64,12 +65,12 @@ def measure(options):
     from ramnp.datasets import mnist
 
     config = make_config(options.task)
+    digits = mnist.load(options.data, num_classes=config.num_classes)
+    threads = options.threads or os.cpu_count()
     with command.thread_pool(options.threads) as pool:
-        digits = mnist.load(options.data, num_classes=config.num_classes)
-        threads = pool._max_workers
-        measured, gflops = speed.measure(config, digits, pool, threads, options.rounds)
+        figures, gflops = speed.measure(config, digits, pool, threads, options.rounds)
     return {
-        "tasks": {options.task: measured},
+        "tasks": {options.task: figures},
         "sgemm_gflops": gflops,
         "threads": threads,
     }
@@ -101,13 +102,9 @@ COLUMNS = {
 
 def table(report):
     """Return the report as a table for a person, a column for each task."""
-    tasks = report["tasks"]
-    lines = [
-        f"{report['threads']} threads; "
-        f"square products at {report['sgemm_gflops']:.0f} GFLOP/s",
-        "",
-        _line("", tasks),
-    ]
+    tasks, gflops = report["tasks"], report["sgemm_gflops"]
+    machine = f"{report['threads']} threads; square products at {gflops:.0f} GFLOP/s"
+    lines = [machine, "", _line("", tasks)]
     for name, (key, form) in COLUMNS.items():
         lines.append(_line(name, [form.format(row[key]) for row in tasks.values()]))
     lines += ["", "where one thread's training time goes"]

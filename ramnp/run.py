@@ -11,6 +11,7 @@ from ramnp.config import Config
 from ramnp.datasets import mnist, scenes
 from ramnp.errors import CheckpointError, UserError, brief
 from ramnp.files import RunLock, remove_leftovers, write_atomically
+from ramnp.tasks import PAPER_ERRORS, TASKS
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
 NUM_PICTURED = 8
@@ -104,6 +105,7 @@ def finish(folder, digits, now, pool):
     pictures = draw(folder, digits, agent, now.history)
     print(
         f"\n{evaluation.summary(result)}\n"
+        f"{_comparison(config)}"
         f"best epoch {row['epoch']} of {config.epochs}, chosen on validation; "
         f"{result['seconds'] / 60:.1f} minutes\n\n"
         f"pictures:  {'  '.join(pictures)}\n"
@@ -170,8 +172,14 @@ def _as_json(fields):
     return json.dumps(fields, indent=2) + "\n"
 
 
-def _next_task(task):
-    from ramnp.tasks import TASKS
+def _comparison(config):
+    """Return a line with the paper's figures, if they are for as many glimpses."""
+    if config.num_glimpses != TASKS[config.task]["num_glimpses"]:
+        return ""
+    arxiv, nips = PAPER_ERRORS[config.task]
+    return f"  {arxiv:.2f} %  the paper (arXiv; NIPS: {nips:.2f} %)\n"
 
+
+def _next_task(task):
     names = list(TASKS)
     return names[(names.index(task) + 1) % len(names)]

@@ -65,11 +65,12 @@ def measure(config, digits, pool, threads, rounds):
         config,
     )
 
+    full_batches = max(1, len(digits.train.labels) // config.batch_size)
+
     def train():
         for _ in range(STEPS):
-            if now.position == trainer.steps_per_epoch:
-                now.position = 0
             trainer.step()
+            now.position %= full_batches
 
     def train_alone():
         trainer.pool = SimpleNamespace(map=map)
@@ -86,7 +87,6 @@ def measure(config, digits, pool, threads, rounds):
     for warm_up in (train, predict, look_once):
         warm_up()
     evaluation.count_wrong(agent, few, "valid", pool)
-    peak = peak_mib()
 
     arithmetic = products(config)
     run_arithmetic = multiplier(arithmetic, pool, config.num_shards)
@@ -98,25 +98,22 @@ def measure(config, digits, pool, threads, rounds):
         seconds.append([*row, statistics.median(_seconds(look_once) for _ in range(9))])
     column = np.array(seconds).T
     median = np.median(column, axis=1)
-    trained = STEPS * config.batch_size
+    trained = STEPS * min(config.batch_size, len(digits.train.labels))
     macs = multiply_adds(arithmetic) * config.num_shards
-    result = {
+    figures = {
         "train_images_per_second": trained / median[0],
         "predict_images_per_second": PREDICTED / median[4],
         "latency_ms": 1000 * median[5],
         "sgemm_share": np.median(STEPS * column[2] / column[0]),
-        "peak_mib": peak,
+        "peak_mib": peak_mib(),
         "train_images_per_second_one_thread": trained / median[1],
         "thread_speedup": np.median(column[1] / column[0]),
         "sgemm_gflops": 2e-9 * macs / median[2],
         "multiply_adds_per_image": macs / config.batch_size,
-        "time": where_time_goes(train_alone),
     }
-    plain = {
-        name: value if name == "time" else float(value)
-        for name, value in result.items()
-    }
-    return plain, float(2e-9 * threads * SQUARE**3 / median[3])
+    figures = {name: float(figure) for name, figure in figures.items()}
+    figures["time"] = where_time_goes(train_alone)
+    return figures, float(2e-9 * threads * SQUARE**3 / median[3])
 
 
 def products(config):
@@ -132,8 +129,8 @@ def products(config):
     locator = [(h, 2)]
     if config.locator_hidden_size:
         locator = [(h, config.locator_hidden_size), (config.locator_hidden_size, 2)]
-    # (rows, steps) of each linear map (in, out): forward step by step where the next
-    # step waits for it, backward in one product over all rows where none does.
+    # Linear maps as (in, out): step by step where the next step waits for it, in one
+    # product over the rows of all steps where none does.
     glimpse = [(rho, hg), (2, hl), (hg + hl, g)]
     forward = [("nn", B, *W) for W in [*glimpse, (g, h), (h, h)]] * T
     forward += [("nn", B, *W) for W in locator] * M
@@ -144,7 +141,7 @@ def products(config):
     down = [("nt", B, h, h)] * M
     down += [("nt", T * B, h, g), ("nt", T * B, g, hg + hl)]
     down += [("nt", M * B, n_out, n_in) for n_in, n_out in locator]
-    down += [("nt", T * B, config.num_classes, h), ("nt", M * B, 1, h)]
+    down += [("nt", T * B, config.num_classes, h)]
     return forward + weights + down
 
 
@@ -185,8 +182,8 @@ def multiplier(products, pool, copies):
 
 
 def where_time_goes(train, repetitions=5):
-    """Return {stage: share of the time} of training, which must run in this thread."""
-    profile = cProfile.Profile()
+    """Return {stage: share of the processor's time} of training, all in this thread."""
+    profile = cProfile.Profile(time.thread_time)
     profile.enable()
     for _ in range(repetitions):
         train()

@@ -13,8 +13,7 @@ TASKS = {
     | {"canvas_size": 100, "num_clutter": 8, "num_scales": 4},
 }
 
-# The paper's test errors in percent for these settings: arXiv version, NIPS version.
-# None: not re-read in the paper itself.
+# The paper's test errors in percent with as many glimpses: arXiv version, NIPS version.
 PAPER_ERRORS = {
     "centered": (1.12, 1.29),
     "translated": (1.20, 1.84),
@@ -40,15 +39,25 @@ _DENSE = {
     "average_decay": 0.998,
 }
 
+# On a canvas the coarse patches see most of the scene from its centre, and tell where
+# the digit is; a first glimpse at random is wasted. Centered digits would be learned by
+# heart, were they always seen from the same place.
+_DENSE_CANVAS = _DENSE | {"first_glimpse": "center"}
+
 RECIPES = {
     "paper": {task: {"epochs": 200} for task in TASKS},
     "quick": {
         "centered": _DENSE | {"epochs": 24},
-        "translated": _DENSE | {"epochs": 20},
-        "cluttered": _DENSE | {"epochs": 20},
-        "cluttered-100": _DENSE | {"epochs": 15},
+        "translated": _DENSE_CANVAS | {"epochs": 20},
+        "cluttered": _DENSE_CANVAS | {"epochs": 20},
+        "cluttered-100": _DENSE_CANVAS | {"epochs": 15},
     },
-    "best": {task: _DENSE | {"epochs": 100} for task in TASKS},
+    "best": {
+        "centered": _DENSE | {"epochs": 100},
+        "translated": _DENSE_CANVAS | {"epochs": 100},
+        "cluttered": _DENSE_CANVAS | {"epochs": 100},
+        "cluttered-100": _DENSE_CANVAS | {"epochs": 100},
+    },
 }
 
 

@@ -102,6 +102,8 @@ class Trainer:
         """The agent that is judged at this moment."""
         return Agent(self.evaluated, self.config, self.location_std)
 
+    # A run that diverges is stopped with a message of its own.
+    @np.errstate(over="ignore", invalid="ignore")
     def step(self):
         """Take one step on the next batch of the epoch."""
         config, state = self.config, self.state
@@ -125,8 +127,7 @@ class Trainer:
         self._check_finite(number, gradient, self.grads[0], "the gradient of ")
         if config.clip_norm:
             optimizers.clip_by_global_norm(gradient, config.clip_norm)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._update(gradient)
+        self._update(gradient)
         self._check_finite(number, state.vector, self.params, "")
         state.position += 1
         for shard_sums in sums:
@@ -146,7 +147,7 @@ class Trainer:
             self.split, index, streams["scenes"][shard], config, config.max_shift
         )
         labels = np.tile(self.split.labels[index].astype(np.intp), config.num_rollouts)
-        # A run that diverges is stopped with a message of its own.
+        # NumPy asks each thread anew.
         with np.errstate(over="ignore", invalid="ignore"):
             trajectory = model.rollout(
                 self.params,

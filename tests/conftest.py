@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ramnp import train
+from ramnp import run, train
 from tests.helpers import TINY_RUN, write_digits
 
 
@@ -25,3 +25,9 @@ def finished_run(digits_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     assert train.main([*TINY_RUN, "--data", digits_file, "--run", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures take longer than all the rest of a tiny run."""
+    monkeypatch.setattr(run, "draw", lambda *arguments: [])

@@ -99,7 +99,8 @@ def _change_arrays(choices, arrays):
     elif change == 2:
         arrays[name] = array[choices.byte() % 3 :]
     elif change == 3:
-        arrays[name] = array.astype(choices.of(["<f4", "<f8", "<i8", "|u1"]))
+        with np.errstate(all="ignore"):
+            arrays[name] = array.astype(choices.of(["<f4", "<f8", "<i8", "|u1"]))
     elif change == 4:
         arrays[name] = array.reshape(choices.of([(-1, 1), (1, -1)]))
     elif array.size:

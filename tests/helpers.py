@@ -1,5 +1,6 @@
 """What several test files share: small digits, small settings, relative errors."""
 
+import gc
 import sys
 
 import numpy as np
@@ -95,10 +96,13 @@ def count_bytecodes(function):
         count += event == "opcode"
         return trace
 
-    previous = sys.gettrace()
+    previous, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # Hypothesis has Python called at each collection
     sys.settrace(trace)
     try:
         function()
     finally:
         sys.settrace(previous)
+        if collects:
+            gc.enable()
     return count

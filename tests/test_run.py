@@ -10,6 +10,8 @@ from ramnp.errors import CheckpointError, UserError
 from ramnp.files import RunLock
 from tests.helpers import TINY_RUN, write_digits
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture
 def copy(finished_run, tmp_path):

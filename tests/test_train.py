@@ -272,7 +272,7 @@ def test_help_loads_nothing_heavy():
     assert printed.splitlines()[-1] == "[]"
 
 
-def test_an_agent_learns_to_tell_bars_apart(tmp_path):
+def test_an_agent_learns_to_tell_bars_apart(tmp_path, no_pictures):
     """From guessing (90 % wrong) to less than a third wrong, in seconds."""
     data = write_digits(tmp_path / "bars.npz", count=1400)
     arguments = ["--epochs=12", "--batch-size=50", "--rollouts=2"]

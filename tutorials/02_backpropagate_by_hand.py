@@ -259,8 +259,8 @@ for h in steps:
 figure, ax = plt.subplots(figsize=(7, 3.6))
 ax.loglog(steps, by_difference, "o-", color=COLOURS["policy"], ms=4)
 ax.loglog(steps, np.maximum(by_complex, 1e-17), "o-", color=COLOURS["core"], ms=4)
-ax.text(1e-12, 1e-2, "central differences", color=COLOURS["policy"])
-ax.text(1e-19, 6e-15, "complex step", color=COLOURS["core"])
+ax.text(1e-6, 1e-4, "central differences", color=COLOURS["policy"])
+ax.text(1e-12, 6e-15, "complex step", color=COLOURS["core"])
 ax.invert_xaxis()
 ax.grid(color="#E6E8EE")
 ax.set(xlabel="step h", ylabel="largest relative error", ylim=(1e-17, 30))
@@ -273,9 +273,10 @@ assert max(by_complex[8:]) < 1e-14  # from h = 1e-9 on
 # %% [markdown]
 # **Figure.** The error of both methods against the gradient by hand, for steps from 0.1 to
 # $10^{-20}$. Central differences make a V: too coarse on the left (and, at 0.1, across the
-# kinks of rectifiers), drowned in rounding on the right, with a narrow best place around
-# $10^{-5}$ or $10^{-6}$ and an error of some $10^{-10}$ there; from $10^{-16}$ on, both values are the
-# same and everything is wrong. The complex step falls to $10^{-15}$ and stays there.
+# kinks of rectifiers), drowned in rounding on the right, with one narrow best place near
+# $10^{-5}$ and an error of some $10^{-10}$ there; from $10^{-17}$ on, the two values are
+# the same and nothing is right. The complex step is as coarse while its step is large, then
+# falls to $10^{-15}$ and stays there.
 #
 # ## Check the checker
 #

@@ -152,9 +152,7 @@ for name in grads:
 
 # %%
 def loss(a):
-    g, _ = glimpse_network.forward(
-        {name: a[name] for name in params}, a["rho"], a["l"]
-    )
+    g, _ = glimpse_network.forward({name: a[name] for name in params}, a["rho"], a["l"])
     return (dg * g).sum()
 
 

@@ -14,7 +14,7 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from common import COLOURS
+from common import COLOURS, arrow
 
 from ramnp import model, reinforce
 from ramnp.config import Config
@@ -233,35 +233,12 @@ def node(x, y, text, colour):
     ax.text(x, y, text, ha="center", va="center", bbox=style, zorder=3)
 
 
-def forward_arrow(start, end, style="-"):
-    ax.annotate(
-        "",
-        end,
-        start,
-        arrowprops={
-            "arrowstyle": "->",
-            "color": COLOURS["muted"],
-            "linestyle": style,
-            "shrinkA": 15,
-            "shrinkB": 15,
-        },
-    )
+def forward_arrow(start, end, dotted=False):
+    arrow(ax, start, end, COLOURS["muted"], 1, "->", gap=15, dotted=dotted)
 
 
 def gradient_arrow(start, end, colour, bend=0.25):
-    ax.annotate(
-        "",
-        end,
-        start,
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": colour,
-            "lw": 2.2,
-            "shrinkA": 17,
-            "shrinkB": 17,
-            "connectionstyle": f"arc3,rad={bend}",
-        },
-    )
+    arrow(ax, start, end, colour, 2.2, bend=bend, gap=17)
 
 
 for t, x in enumerate((1.2, 4.7, 8.2), start=1):
@@ -271,7 +248,7 @@ for t, x in enumerate((1.2, 4.7, 8.2), start=1):
     node(x, 2.8, f"$h_{t}$", COLOURS["core"])
     forward_arrow((x - 0.6, 0), (x, 1.4))
     forward_arrow((x + 0.6, 0), (x, 1.4))
-    forward_arrow((x + 0.6, 0), (x - 0.6, 0), ":")
+    forward_arrow((x + 0.6, 0), (x - 0.6, 0), dotted=True)
     forward_arrow((x, 1.4), (x, 2.8))
     gradient_arrow((x, 2.8), (x, 1.4), COLOURS["core"])
     ax.plot(x - 0.42, 0.72, "x", color=COLOURS["wrong"], ms=10, mew=3, zorder=4)
@@ -281,7 +258,7 @@ for t, x in enumerate((1.2, 4.7, 8.2), start=1):
         node(x, 4.2, f"$b_{t}$", COLOURS["baseline"])
         forward_arrow((x, 2.8), (x + 1.4, 4.2))
         forward_arrow((x, 2.8), (x, 4.2))
-        forward_arrow((x + 1.4, 4.2), (x + 4.1, 0), ":")
+        forward_arrow((x + 1.4, 4.2), (x + 4.1, 0), dotted=True)
         forward_arrow((x, 2.8), (x + 3.5, 2.8))
         gradient_arrow((x + 3.5, 2.8), (x, 2.8), COLOURS["core"], 0.18)
 node(8.2, 4.2, "class", COLOURS["action"])

@@ -4,6 +4,7 @@ A source is a script in percent format: `# %%` starts a cell of code, `# %% [mar
 one of text, whose lines are comments. A notebook is its source, executed.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def _join_streams(outputs):
 
 def _caption_images(found):
     """Give each picture, as alternative text, the caption that follows its cell."""
-    for cell, below in zip(found, found[1:]):
+    for cell, below in itertools.pairwise(found):
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 first = below.source.split("\n\n")[0]

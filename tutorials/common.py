@@ -73,3 +73,17 @@ def outline(ax, edges, colour, linewidth=1.8):
             linewidth=linewidth,
         )
     )
+
+
+def arrow(ax, start, end, colour, lw=1.0, style="-|>", bend=0.0, gap=0, dotted=False):
+    """Draw an arrow between two points; `gap` points are left free at either end."""
+    properties = {
+        "arrowstyle": style,
+        "color": colour,
+        "lw": lw,
+        "linestyle": ":" if dotted else "-",
+        "shrinkA": gap,
+        "shrinkB": gap,
+        "connectionstyle": f"arc3,rad={bend}",
+    }
+    ax.annotate("", end, start, arrowprops=properties)

@@ -24,7 +24,7 @@ ROUNDING = 1e-13
 LARGEST_VARIANCE = 0.5  # of what it is without a baseline
 
 BATCHES = 100
-IMAGES = 100  # in a batch
+IMAGES = 50  # in a batch
 ROLLOUTS = 4  # of an image
 SAMPLES = BATCHES * IMAGES * ROLLOUTS
 BASELINES = ("none", "learned", "leave-one-out")

@@ -119,5 +119,5 @@ def _draw_baselines(ax, seed):
     ax.set(
         xlabel=f"gradient by b_mu: {expectation.BATCHES} batches, and their mean",
     )
-    ax.legend(loc="upper right")
-    ax.set_title("A baseline leaves the mean alone and cuts the variance", loc="left")
+    ax.legend(loc="upper left")
+    ax.set_title("A baseline keeps the mean and cuts the variance", loc="left")

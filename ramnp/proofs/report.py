@@ -38,10 +38,10 @@ def gradients(rows):
         ["tensor", "coordinates", *BY_ORACLE, "verdict"],
         ["limit", "", *(number(limits.get(proof)) for proof in BY_ORACLE.values()), ""],
     ]
-    for tensor, found in by_tensor(rows).items():
-        coordinates = sum(r.coordinates for r in found if r.proof == found[0].proof)
+    for tensor, found in (by_tensor(rows) | {"worst of all": rows}).items():
+        size = sum(r.coordinates for r in found if r.proof == found[0].proof)
         errors = [number(worst(found, proof)) for proof in BY_ORACLE.values()]
-        lines.append([tensor, str(coordinates), *errors, verdict(found)])
+        lines.append([tensor, str(size), *errors, verdict(found)])
     return (
         "Gradients by hand against three oracles: relative error of a tensor, and of\n"
         "its worst coordinate, the largest over all settings of the agent\n\n"
@@ -95,7 +95,14 @@ def caught(bugs, proofs):
     lines = [["planted bug", "in", *proofs, "verdict"]]
     for bug, names in bugs.items():
         marks = ["x" if proof in names else "" for proof in proofs]
-        lines.append([bug.name, bug.place, *marks, "caught" if names else "MISSED"])
+        lines.append(
+            [
+                bug.name,
+                bug.place.partition(".")[0],
+                *marks,
+                "caught" if names else "MISSED",
+            ]
+        )
     return "Planted bugs, and which proof notices each\n\n" + table(lines)
 
 

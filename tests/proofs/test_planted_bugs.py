@@ -1,5 +1,7 @@
 """Every planted bug is noticed, and nothing else is."""
 
+from pathlib import Path
+
 import pytest
 
 from ramnp.networks import layers
@@ -66,6 +68,14 @@ def test_caught_by_names_the_proofs_that_fail():
     assert caught_by(BUGS[0], proofs) == ["b", "c"]
     assert caught_by(BUGS[0], proofs, stop_at_first=True) == ["b"]
     assert caught_by(BUGS[0], {"a": holding}) == []
+
+
+def test_documents_list_every_bug():
+    """docs/GRADIENTS.md has a line for each, in order."""
+    path = Path(__file__).parents[2] / "docs" / "GRADIENTS.md"
+    _, _, table = path.read_text("utf-8").partition("| planted bug |")
+    listed = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()]
+    assert listed[2:] == [bug.name for bug in BUGS]
 
 
 @pytest.mark.slow

@@ -30,6 +30,9 @@ def test_gradients_show_the_worst_of_all_settings():
         *("core.W_h", "50", "2.0e-15", "3.0e-14", "5.0e-16", "proved")
     ]
     assert cells(table, "affine: W")[2:] == ["20", "1.0e-16", "proved"]
+    assert cells(table, "worst of all")[3:] == [
+        *("70", "2.0e-15", "3.0e-14", "5.0e-16", "proved")
+    ]
     assert cells(table, "limit") == ["limit", "1.0e-12", "1.0e-10", "1.0e-12"]
 
 
@@ -72,8 +75,8 @@ def test_caught_marks_proofs():
     """A column for each proof, and a word for bugs that none notices."""
     seen, unseen = (Bug(name, layers.log_softmax, None) for name in ("seen", "unseen"))
     table = report.caught({seen: ["b"], unseen: []}, ["a", "b"])
-    assert cells(table, "seen") == ["seen", "layers.log_softmax", "x", "caught"]
-    assert cells(table, "unseen") == ["unseen", "layers.log_softmax", "MISSED"]
+    assert cells(table, "seen") == ["seen", "layers", "x", "caught"]
+    assert cells(table, "unseen") == ["unseen", "layers", "MISSED"]
 
 
 def test_columns_line_up():

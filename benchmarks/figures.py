@@ -1,0 +1,73 @@
+"""The picture of how the cost of an image grows."""
+
+import io
+
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+
+from ramnp.figures import COLOURS
+from ramnp.files import write_atomically
+
+_STYLE = {
+    "font.size": 9,
+    "text.color": COLOURS["ink"],
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["muted"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E6E8EE",
+    "xtick.color": COLOURS["ink"],
+    "ytick.color": COLOURS["ink"],
+    "legend.frameon": False,
+}
+
+
+@matplotlib.style.context(["default", _STYLE])
+def draw_cost_growth(report, path):
+    """Draw the cost over glimpses, batch and side, as cost_growth.py reports it."""
+    figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
+    by_glimpses, by_batch, by_side = figure.subplots(1, 3)
+    _draw_glimpses(by_glimpses, report["glimpses"])
+    _draw_batch(by_batch, report["batch"])
+    _draw_side(by_side, report["side"])
+    by_glimpses.set_ylabel("ms of one core per training image")
+    for ax in (by_glimpses, by_batch, by_side):
+        ax.set_ylim(bottom=0)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(path, buffer.getvalue())
+
+
+def _draw_glimpses(ax, rows):
+    """Draw points and the straight line that fits them best."""
+    T, total = (np.array([row[name] for row in rows]) for name in ("T", "total"))
+    slope, start = np.polyfit(T, total, 1)
+    ends = np.array([0, T[-1]])
+    ax.plot(ends, start + slope * ends, color=COLOURS["muted"], lw=1)
+    ax.plot(T, total, "o", color=COLOURS["core"], ms=5)
+    ax.set(xlabel="glimpses T", title="a straight line in the glimpses", xlim=(0, None))
+
+
+def _draw_batch(ax, rows):
+    B = [row["batch"] for row in rows]
+    ax.plot(B, [row["total"] for row in rows], "o-", color=COLOURS["core"], ms=5)
+    ax.set(xscale="log", xlabel="images in a batch", title="cheaper in batches")
+    ax.set_xticks(B[::2], B[::2])
+    ax.minorticks_off()
+
+
+def _draw_side(ax, rows):
+    """Draw the agent, with and without what reads every pixel, beside conv."""
+    side = [row["side"] for row in rows]
+    for name, key, part, colour in (
+        ("convolutional network", "convolutional", "total", COLOURS["policy"]),
+        ("agent", "agent", "total", COLOURS["core"]),
+        ("agent: glimpses, networks", "agent", "glimpses", COLOURS["action"]),
+    ):
+        values = [row[key][part] for row in rows]
+        ax.plot(side, values, "o-", color=colour, ms=4, label=name)
+    ax.set(xlabel="side of the image in pixels", title="nearly flat in the pixels")
+    ax.legend(loc="upper left")

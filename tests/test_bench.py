@@ -1,0 +1,54 @@
+"""python -m ramnp.bench: one task or all, as a table or as JSON."""
+
+import json
+
+import pytest
+
+from ramnp import bench
+from ramnp.errors import UserError
+from ramnp.tasks import TASKS
+
+PROMISED = {
+    "train_images_per_second",
+    "predict_images_per_second",
+    "latency_ms",
+    "sgemm_share",
+    "peak_mib",
+}
+
+
+def test_json_holds_every_task_and_every_promised_figure(digits_file, capfd):
+    """Without --task, each of them is measured in a process of its own."""
+    assert bench.main(["--json", "--rounds=1", "--data", digits_file]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert report.keys() == {"tasks", "sgemm_gflops", "threads"}
+    assert list(report["tasks"]) == list(TASKS)
+    for figures in report["tasks"].values():
+        assert figures.keys() >= PROMISED
+        assert all(figures[name] > 0 for name in PROMISED)
+    assert report["sgemm_gflops"] > 0
+
+
+def test_one_task_as_a_table(digits_file, capsys):
+    """A column for the task, a line for each figure and each stage."""
+    arguments = ["--task=centered", "--rounds=1", "--threads=1", "--data", digits_file]
+    assert bench.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("1 threads")
+    for name in [*bench.COLUMNS, "centered", "scenes", "core backward", "rest"]:
+        assert name in text
+
+
+def test_a_task_that_fails_ends_the_command_with_its_exit_code(tmp_path, capfd):
+    """The child says what is wrong in one line; nothing is printed as a result."""
+    assert bench.main(["--json", "--data", str(tmp_path / "absent.npz")]) == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+
+
+def test_rounds_must_be_positive():
+    """No median over nothing."""
+    with pytest.raises(UserError, match="--rounds 0: must be at least 1"):
+        bench.main(["--rounds=0"])

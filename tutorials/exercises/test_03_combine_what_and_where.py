@@ -1,0 +1,58 @@
+"""Checks the answers to tutorial 3."""
+
+import numpy as np
+
+from ramnp.networks import glimpse_network
+from ramnp.proofs import complex_step
+
+
+def test_1_num_parameters(answers, rng):
+    """It counts what the package draws."""
+    for sizes in ((4, 5, 6, 7), (432, 128, 128, 256)):
+        params = glimpse_network.init(rng, *sizes)
+        expected = sum(array.size for array in params.values())
+        assert answers.num_parameters(*sizes) == expected
+
+
+def test_2_biases_at(answers, rng):
+    """At that location, the two-layer network is the glimpse network."""
+    params = glimpse_network.init(rng, 4, 5, 6, 7, float)
+    params = {name: rng.standard_normal(a.shape) for name, a in params.items()}
+    rho, l = rng.standard_normal((8, 4)), rng.uniform(-1, 1, size=2)
+    expected, _ = glimpse_network.forward(params, rho, np.tile(l, (8, 1)))
+    b_1, b_2 = answers.biases_at(params, l)
+    hg = np.maximum(rho @ params["W_hg"] + b_1, 0)
+    g = np.maximum(hg @ params["W_g"][:5] + b_2, 0)
+    assert np.allclose(g, expected, rtol=1e-12)
+
+
+def test_3_multiply(answers, rng):
+    """Forward is the formula, backward the complex step's derivative."""
+    shapes = {
+        "W_hg": (4, 5),
+        "b_hg": (5,),
+        "W_hl": (2, 6),
+        "b_hl": (6,),
+        "V": (5, 7),
+        "c": (7,),
+        "U": (6, 7),
+        "d": (7,),
+    }
+    params = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    rho, l = rng.standard_normal((3, 4)), rng.standard_normal((3, 2))
+    g, cache = answers.multiply_forward(params, rho, l)
+    hg = np.maximum(rho @ params["W_hg"] + params["b_hg"], 0)
+    hl = np.maximum(l @ params["W_hl"] + params["b_hl"], 0)
+    z = (hg @ params["V"] + params["c"]) * (hl @ params["U"] + params["d"])
+    assert np.allclose(g, np.maximum(z, 0), rtol=1e-12)
+
+    dg = rng.standard_normal(g.shape)
+
+    def loss(a):
+        return (dg * answers.multiply_forward(a, a["rho"], a["l"])[0]).sum()
+
+    exact = complex_step.derivatives(loss, params | {"rho": rho, "l": l})
+    (drho, dl), grads = answers.multiply_backward(dg, cache)
+    by_hand = {**grads, "rho": drho, "l": dl}
+    by_hand = {name: by_hand[name] for name in exact}
+    assert complex_step.failures(by_hand, exact) == {}
