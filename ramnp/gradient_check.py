@@ -57,6 +57,7 @@ def main(arguments):
         print(report.steps(step_sizes.errors_by_step(seed=options.seed)))
         return 0
     start = time.perf_counter()
+    print("Proving every gradient takes a while.", end="\n\n", flush=True)
     if options.planted_bugs:
         failures = print_planted_bugs(options.seed)
     else:

@@ -246,10 +246,12 @@ def test_interrupts_at_random_moments(
     what it was saving may then be lost, but not what it had saved before.
     """
     settings = arguments(digits_file, epochs, save_every=0)
-    began = time.monotonic()
+    last = 4 * epochs
     nursery.start(tmp_path / "whole", *settings, pictures=pictures)
+    nursery.wait_for(f"step {last} ")
+    began = time.monotonic()
     assert nursery.end() == 0
-    duration = time.monotonic() - began
+    duration_of_the_rest = time.monotonic() - began
     whole = nursery.steps
     chance = random.Random(count)
     landed = 0
@@ -257,7 +259,9 @@ def test_interrupts_at_random_moments(
         folder = tmp_path / f"run-{chance.random()}"
         number = chance.choice(signals.SIGNALS)
         nursery.start(folder, *settings, pictures=pictures)
-        time.sleep(chance.uniform(0, duration))
+        step = chance.randint(0, 2 * last)
+        nursery.wait_for(f"step {min(step, last)} " if step else "ready")
+        time.sleep(chance.uniform(0, 0.01 if step < last else duration_of_the_rest))
         nursery.send(number)
         twice = chance.random() < 0.5
         if twice:

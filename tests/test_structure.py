@@ -168,3 +168,16 @@ def test_every_source_file_has_a_test_file_of_the_same_stem(name):
     path = SOURCES[name].relative_to(ROOT / "ramnp")
     if path.stem != "__init__":
         assert (ROOT / "tests" / path.parent / f"test_{path.name}").is_file()
+
+
+def test_what_is_no_python_is_installed_too():
+    """Files that the package reads from its own folders are declared as its data."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    patterns = pyproject["tool"]["setuptools"]["package-data"]["ramnp"]
+    declared = {path for pattern in patterns for path in (ROOT / "ramnp").glob(pattern)}
+    others = {
+        path
+        for path in (ROOT / "ramnp").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert declared == others

@@ -5,6 +5,7 @@ white, so their order does not matter; every position is inclusive.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ramnp.errors import DataError
 
@@ -33,7 +34,7 @@ def compose(split, index, rng, config, max_shift=0):
     for _ in range(config.num_clutter):
         other = rng.integers(len(split.images) - 1, size=B)
         other += other >= index
-        _add(scenes, _crops(split.images[other], config.clutter_size, rng), rng)
+        _add(scenes, _crops(split.images, other, config.clutter_size, rng), rng)
     if not config.canvas_size and max_shift:
         scenes = scenes[:, max_shift:-max_shift, max_shift:-max_shift]
     # Against an array of 255 it is five times as fast as against one number.
@@ -92,25 +93,15 @@ def check_sizes(split, config):
 
 def _add(scenes, patches, rng):
     """Add patch b to scene b at a uniformly random place inside it."""
-    where = _random_windows(scenes.shape, patches.shape[1:], rng)
-    scenes.reshape(-1)[where] += patches.reshape(len(patches), -1)
+    windows = sliding_window_view(scenes, patches.shape[1:], (1, 2), writeable=True)
+    B, rows, columns = windows.shape[:3]
+    where = np.arange(B), rng.integers(rows, size=B), rng.integers(columns, size=B)
+    windows[where] += patches
 
 
-def _crops(images, size, rng):
-    """Cut a uniformly random square of `size` pixels from each image."""
-    where = _random_windows(images.shape, (size, size), rng)
-    return images.reshape(-1)[where].reshape(-1, size, size)
-
-
-def _random_windows(shape, window_shape, rng):
-    """Return where a window lies in each image, as indices (B, pixels) of all pixels.
-
-    The images are of `shape` (B, height, width), one after the other in memory.
-    """
-    B, height, width = shape
-    rows, columns = window_shape
-    y = rng.integers(height - rows + 1, size=B)
-    x = rng.integers(width - columns + 1, size=B)
-    corner = (np.arange(B) * height + y) * width + x
-    inside = np.arange(rows)[:, None] * width + np.arange(columns)
-    return corner[:, None] + inside.ravel()
+def _crops(images, index, size, rng):
+    """Cut a uniformly random square of `size` pixels from each image `index`."""
+    windows = sliding_window_view(images, (size, size), (1, 2))
+    _, rows, columns = windows.shape[:3]
+    B = len(index)
+    return windows[index, rng.integers(rows, size=B), rng.integers(columns, size=B)]
