@@ -1,10 +1,50 @@
 """What any test gets by naming it."""
 
+import ipaddress
+import socket
+
 import numpy as np
 import pytest
 
 from ramnp import run, train
 from tests.helpers import TINY_RUN, write_digits
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_beyond_this_machine():
+    """Fail any test that connects to, or asks for, a host other than this one."""
+
+    def refuse(host):
+        # Not an OSError, which the code under test could take for a bad network.
+        pytest.fail(f"a test reached for {host}")
+
+    def guarded(call):
+        def connect(self, address):
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                if not _is_here(address[0]):
+                    refuse(address[0])
+            return call(self, address)
+
+        return connect
+
+    def look_up(host, *rest, **options):
+        if host is not None and not _is_here(host):
+            refuse(host)
+        return getaddrinfo(host, *rest, **options)
+
+    getaddrinfo = socket.getaddrinfo
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+        patch.setattr(socket, "getaddrinfo", look_up)
+        yield
+
+
+def _is_here(host):
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("", "localhost")
 
 
 @pytest.fixture

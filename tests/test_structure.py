@@ -2,8 +2,10 @@
 
 import ast
 import graphlib
+import socket
 import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,19 @@ def test_what_is_no_python_is_installed_too():
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
     assert declared == others
+
+
+def test_tests_reach_nothing_beyond_this_machine():
+    """Every way out fails a test in a manner that no code can take for bad luck."""
+    with socket.socket() as out:
+        out.settimeout(1)
+        for connect in (out.connect, out.connect_ex):
+            with pytest.raises(pytest.fail.Exception, match=r"203\.0\.113\.1"):
+                connect(("203.0.113.1", 80))
+    with pytest.raises(pytest.fail.Exception, match=r"example\.org"):
+        socket.create_connection(("example.org", 80))
+    with pytest.raises(pytest.fail.Exception, match=r"example\.org"):
+        urllib.request.urlopen("http://example.org")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for host in ("127.0.0.1", "localhost"):
+            socket.create_connection((host, server.getsockname()[1])).close()

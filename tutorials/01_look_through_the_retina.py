@@ -24,7 +24,7 @@ images, labels = digits()
 print(images.shape, labels)
 
 # %% [markdown]
-# ## Where $l$ points
+# ## Where l points
 #
 # A location is a pair of real numbers $l = (x, y)$: $(0, 0)$ is the centre of the image
 # and $(-1, -1)$ its top left corner. How many pixels one unit spans is not in the paper.
@@ -83,7 +83,7 @@ plt.show()
 # each the 8 × 8 pixels that a patch covers there. The crosses at (0.5, 0.25) and
 # (0.9, −0.9) lie between pixels, so their frames are a fraction of a pixel off centre.
 #
-# ## One patch, then $k$
+# ## One patch, then k
 #
 # The first patch is cut out as it is. Beyond the border we see the background, black.
 # Patch $j = 0, 1, \dots, k - 1$ is $2^j g_w$ pixels wide around the *same centre*, and is
@@ -216,7 +216,7 @@ centres = (edges[:, :2] + edges[:, 2:]) / 2
 assert (centres == centres[0]).all()
 
 # %% [markdown]
-# ## Why nobody differentiates by $l$
+# ## Why nobody differentiates by l
 #
 # Move $l$ a little and nothing happens: the patch falls on the same pixels. Move it a
 # little more and it jumps by one. As a function of $l$, $\rho$ is a staircase:

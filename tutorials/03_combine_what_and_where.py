@@ -174,7 +174,7 @@ assert count == 145
 # is reported differently while the pixels stay the same. In the agent, the gradient stops here
 # (`with_inputs=False`).
 #
-# ## What *where* is for
+# ## What where is for
 #
 # The same digit at two places, and the agent looks straight at it both times.
 
@@ -226,7 +226,7 @@ plt.show()
 # With fresh random weights, 66 % of the units already give different values (all others are
 # switched off in both scenes).
 #
-# ## What *where* looks like
+# ## What where looks like
 #
 # A unit of $h_l$ is $\mathrm{Rect}(l \cdot w + b)$: 0 on one side of a line, a ramp on the
 # other. A unit of $g$ adds many such ramps to what was seen, and rectifies again: a landscape

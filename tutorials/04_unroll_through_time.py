@@ -358,5 +358,5 @@ for name in steps[0]:
 # In `exercises/04_unroll_through_time.py`; `pytest tutorials/exercises -k 04` checks them.
 #
 # 1. *Half an hour.* Truncate: the gradient of $W_h$ if it may go back $k$ steps at most.
-# 2. *An hour.* A backward pass that trains, and is wrong in two places. Find them.
+# 2. *An hour.* A backward pass that runs, and is wrong in two places. Find them.
 # 3. *A day.* An LSTM core, whose state is a pair, forward and backward.

@@ -1,0 +1,100 @@
+"""Checks the answers to tutorial 4."""
+
+import numpy as np
+import pytest
+
+from ramnp.networks import core_network
+from ramnp.proofs import complex_step
+
+T, B, G, H = 5, 3, 4, 6
+
+
+@pytest.fixture
+def unrolled(rng):
+    """Parameters, h_0 .. h_T, glimpses, dh, and the caches of the package."""
+    params = core_network.init(rng, G, H, dtype=float)
+    params = {name: rng.standard_normal(a.shape) / 2 for name, a in params.items()}
+    g, dh = rng.standard_normal((T, B, G)), rng.standard_normal((T, B, H))
+    state = core_network.initial_state(params, B)
+    h, caches = [state[0]], []
+    for g_t in g:
+        state, cache = core_network.forward(params, state, g_t)
+        h.append(state[0])
+        caches.append(cache)
+    return params, np.stack(h), g, dh, caches
+
+
+def test_1_truncated_gradient(answers, unrolled):
+    """Cut pieces add up: all of them are the whole, one step is no recursion."""
+    params, h, _, dh, caches = unrolled
+    _, _, grads = core_network.backward_through_time(dh, caches)
+    for k in (T, T + 3):
+        found = answers.truncated_gradient(params["W_h"], h, dh, k)
+        assert np.allclose(found, grads["W_h"], rtol=1e-11, atol=1e-13)
+    for k in (1, 2, 3):
+        expected = 0.0
+        for t in range(T):
+            first = max(t + 1 - k, 0)
+            alone = np.zeros((t + 1 - first, B, H))
+            alone[-1] = dh[t]
+            _, _, part = core_network.backward_through_time(
+                alone, caches[first : t + 1]
+            )
+            expected = expected + part["W_h"]
+        found = answers.truncated_gradient(params["W_h"], h, dh, k)
+        assert np.allclose(found, expected, rtol=1e-11, atol=1e-13)
+
+
+def test_2_two_wrong_lines(answers, unrolled):
+    """What it returns is what the package does."""
+    params, h, g, dh, caches = unrolled
+    _, expected_dg, expected = core_network.backward_through_time(dh, caches)
+    dg, grads = answers.backward_through_time(params, h, g, dh)
+    assert np.allclose(dg.reshape(T * B, G), expected_dg, rtol=1e-11, atol=1e-13)
+    assert complex_step.failures(grads, expected, coordinate=1e-8) == {}
+
+
+def test_3_lstm(answers, rng):
+    """Two steps of it, forward by the formulas, backward by the complex step."""
+    shapes = {"W_h": (H, 4 * H), "W_g": (G, 4 * H), "b": (4 * H,)}
+    params = {name: rng.standard_normal(shape) / 2 for name, shape in shapes.items()}
+    inputs = {
+        "h": rng.standard_normal((B, H)),
+        "c": rng.standard_normal((B, H)),
+        "g": rng.standard_normal((2, B, G)),
+    }
+    dh, dc = rng.standard_normal((2, B, H))
+
+    def unroll(a):
+        state, caches = (a["h"], a["c"]), []
+        for g in a["g"]:
+            state, cache = answers.lstm_forward(
+                {name: a[name] for name in params}, state, g
+            )
+            caches.append(cache)
+        return state, caches
+
+    (h_1, c_1), _ = answers.lstm_forward(
+        params, (inputs["h"], inputs["c"]), inputs["g"][0]
+    )
+    z = inputs["h"] @ params["W_h"] + inputs["g"][0] @ params["W_g"] + params["b"]
+    i, f, o, u = z.reshape(B, 4, H).swapaxes(0, 1)
+
+    def logistic(z):
+        return 1 / (1 + np.exp(-z))
+
+    c = logistic(f) * inputs["c"] + logistic(i) * np.tanh(u)
+    assert np.allclose(c_1, c, rtol=1e-12)
+    assert np.allclose(h_1, logistic(o) * np.tanh(c), rtol=1e-12)
+
+    def loss(a):
+        (h, c), _ = unroll(a)
+        return (dh * h).sum() + (dc * c).sum()
+
+    _, caches = unroll(params | inputs)
+    (back, dg_2), grads_2 = answers.lstm_backward((dh, dc), caches[1])
+    ((dh_0, dc_0), dg_1), grads_1 = answers.lstm_backward(back, caches[0])
+    by_hand = {name: grads_1[name] + grads_2[name] for name in params}
+    by_hand |= {"h": dh_0, "c": dc_0, "g": np.stack([dg_1, dg_2])}
+    exact = complex_step.derivatives(loss, params | inputs)
+    assert complex_step.failures(by_hand, exact) == {}
