@@ -35,8 +35,11 @@ PASSES = {"training": 4, "prediction of 1,000": 1, "prediction of 1": 20}
 
 
 def main(arguments):
+    """Compare the tasks asked for, print and perhaps write what came out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--task", nargs="+", choices=TASKS, default=[*TASKS][::2])
+    parser.add_argument(
+        "--task", nargs="+", choices=TASKS, default=["centered", "cluttered"]
+    )
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--data")
@@ -57,60 +60,70 @@ def compare(task, digits, pool, pairs):
     config = make_config(task, "quick", average_decay=0.0, final_location_std=0.0)
     now = state.initial(config, len(digits.train.labels))
     trainer = training.Trainer(config, digits.train, now, pool)
+    agent = Agent(trainer.params, config, config.location_std)
     index = np.arange(PREDICTED)
     images = scenes.compose(digits.train, index, np.random.default_rng(0), config)
     labels = digits.train.labels[index].astype(np.int64)
-    batch = slice(0, config.batch_size)
+    batch = images[: config.batch_size], labels[: config.batch_size]
 
-    exact = RAM(config).double()
-    exact.load(model_parameters(trainer.params, np.float64))
+    def step():
+        trainer.step()
+        now.position = 0
+
+    ours = {
+        "training": (step, config.batch_size),
+        "prediction of 1,000": (
+            lambda: agent.predict(images, threads=torch.get_num_threads()),
+            PREDICTED,
+        ),
+        "prediction of 1": (lambda: agent.predict(images[:1]), 1),
+    }
     # In float64 no rounding hides a difference; in float32 a unit at its kink may
     # fall to either side.
-    check(exact, exact.loss, images[batch].astype(np.float64), labels[batch], 1e-9)
-
-    ours = Agent(trainer.params, config, config.location_std)
+    exact = RAM(config).double()
+    exact.load(as_type(np.float64, trainer.params))
+    check(exact, exact.loss, batch[0].astype(np.float64), batch[1], 1e-9)
     figures = {}
     for kind in ("eager", "compiled"):
         peer = RAM(config)
         peer.load(trainer.params)
         loss, forward = peer.loss, peer.forward
         if kind == "compiled":
-            loss = torch.compile(peer.loss, dynamic=False)
-            forward = torch.compile(peer.forward, dynamic=False)
-        check(peer, loss, images[batch], labels[batch], 1e-2)
-        functions = {
-            "training": (trainer.step, train_step(peer, loss, images, labels, config)),
-            "prediction of 1,000": (
-                lambda: ours.predict(images),
-                prediction(forward, images),
-            ),
-            "prediction of 1": (
-                lambda: ours.predict(images[:1]),
-                prediction(forward, images[:1]),
-            ),
+            loss = torch.compile(loss, dynamic=False)
+            forward = torch.compile(forward, dynamic=False)
+        check(peer, loss, *batch, 1e-2)
+        theirs = {
+            "training": train_step(peer, loss, *batch),
+            "prediction of 1,000": prediction(forward, images),
+            "prediction of 1": prediction(forward, images[:1]),
         }
-        rows = {"training": config.batch_size, "prediction of 1,000": PREDICTED}
-        for name, (a, b) in functions.items():
-            seconds = np.array(
-                [take_turns(a, b, PASSES[name]) for _ in range(pairs + 2)][2:]
-            )
-            rates = rows.get(name, 1) / np.median(seconds, axis=0)
-            low, ratio, high = np.quantile(
-                seconds[:, 1] / seconds[:, 0], [0.25, 0.5, 0.75]
-            )
-            figures[f"{name}, {kind}"] = {
-                "ramnp_images_per_second": rates[0],
-                "torch_images_per_second": rates[1],
-                "ratio": ratio,
-                "quartiles": [low, high],
-            }
+        for name, (run, count) in ours.items():
+            figure = duel(run, theirs[name], count, PASSES[name], pairs)
+            figures[f"{name}, {kind}"] = figure
             print(
-                f"{task:<14}{name:<22}ramnp {rates[0]:>9,.0f}   "
-                f"torch {kind:<9}{rates[1]:>9,.0f} images/s   "
-                f"ratio {ratio:.2f} ({low:.2f} to {high:.2f})",
+                f"{task:<14}{name:<21}"
+                f"ramnp {figure['ramnp_images_per_second']:>8,.0f}   "
+                f"torch {kind:<9}{figure['torch_images_per_second']:>8,.0f} images/s   "
+                f"ratio {figure['ratio']:.2f} "
+                "({:.2f} to {:.2f})".format(*figure["quartiles"]),
                 flush=True,
             )
     return figures
+
+
+def duel(ours, theirs, count, passes, pairs):
+    """Let two functions take turns; return their rates in images, and the ratio."""
+    for _ in range(2):
+        take_turns(ours, theirs, passes)
+    seconds = np.array([take_turns(ours, theirs, passes) for _ in range(pairs)])
+    rates = count / np.median(seconds, axis=0)
+    low, ratio, high = np.quantile(seconds[:, 1] / seconds[:, 0], [0.25, 0.5, 0.75])
+    return {
+        "ramnp_images_per_second": rates[0],
+        "torch_images_per_second": rates[1],
+        "ratio": ratio,
+        "quartiles": [low, high],
+    }
 
 
 def take_turns(a, b, passes):
@@ -123,14 +136,13 @@ def take_turns(a, b, passes):
     return np.diff(marks) / passes
 
 
-def train_step(peer, loss, images, labels, config):
+def train_step(peer, loss, images, labels):
     """Return a function that takes one step of PyTorch's fused Adam."""
     optimizer = torch.optim.Adam(peer.parameters(), lr=1e-4, fused=True)
-    batch = torch.from_numpy(images[: config.batch_size])
-    batch_labels = torch.from_numpy(labels[: config.batch_size])
+    images, labels = torch.from_numpy(images), torch.from_numpy(labels)
 
     def step():
-        value, _ = loss(batch, batch_labels)
+        value, _ = loss(images, labels)
         value.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -179,7 +191,7 @@ def check(peer, loss, images, labels, tolerance):
     peer.zero_grad()
 
 
-def model_parameters(params, dtype):
+def as_type(dtype, params):
     """Return a copy of the parameters in another type."""
     return {
         network: {name: array.astype(dtype) for name, array in arrays.items()}

@@ -54,11 +54,12 @@ class Agent(NamedTuple):
         """The number of weights and biases."""
         return parameters.size(parameters.shapes(self.params))
 
-    def predict(self, images, rollouts=1, seed=0, deterministic=False):
+    def predict(self, images, rollouts=1, seed=0, deterministic=False, threads=None):
         """Look at images (B, height, width), bytes or floats in 0..1; return a Seen.
 
         Probabilities are means over rollouts. The same seed gives the same answer;
-        deterministic draws nothing: each location is the policy's mean.
+        deterministic draws nothing: each location is the policy's mean. threads, one
+        per core by default, change no result.
         """
         images = _as_images(images)
         if rollouts < 1:
@@ -73,7 +74,7 @@ class Agent(NamedTuple):
 
         if len(images) <= CHUNK:
             return look(0)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
             parts = list(pool.map(look, range(0, len(images), CHUNK)))
         return Seen(*(np.concatenate(field) for field in zip(*parts)))
 

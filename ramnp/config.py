@@ -68,20 +68,28 @@ class Config:
         choices=("learned", "random"),
     )
     first_glimpse: str = _setting(
-        "random", "where the first glimpse falls", choices=("random", "center")
+        "random",
+        "where the first glimpse falls, which no gradient reaches",
+        choices=("random", "center"),
     )
     hg_size: int = _setting(128, "units for what was seen, h_g", low=1)
     hl_size: int = _setting(128, "units for where it was seen, h_l", low=1)
     g_size: int = _setting(256, "units of a glimpse, g", low=1)
     h_size: int = _setting(256, "units of the core, h", low=1)
     identity_recurrence: bool = _setting(
-        False, "start the recurrence of the core at the identity"
+        False,
+        "start the recurrence of the core at the identity; changes no gradient path",
     )
     locator_hidden_size: int = _setting(
-        0, "units of a hidden layer in the location network; 0: none", low=0
+        0,
+        "units of a hidden layer in the location network; 0: none, its mean is linear; "
+        "trained by the policy gradient alone",
+        low=0,
     )
     locator_tanh: bool = _setting(
-        False, "squash the mean of the policy into the image by tanh"
+        False,
+        "squash the mean of the policy, never the sample, into the image by tanh, whose "
+        "derivative the policy gradient then takes on",
     )
     location_std: float = _setting(
         0.15, "standard deviation of the policy, in half image sides", above=0.0
@@ -101,7 +109,9 @@ class Config:
         False, "let the gradient of the baseline loss into the core likewise"
     )
     classify_every_step: bool = _setting(
-        False, "train the class after every glimpse, not after the last alone"
+        False,
+        "train the class after every glimpse, not after the last alone: opens a path for "
+        "the cross-entropy into the core at every step",
     )
 
     # Baselines

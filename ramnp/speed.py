@@ -2,7 +2,6 @@
 
 import cProfile
 import resource
-import statistics
 import sys
 import time
 from types import SimpleNamespace
@@ -23,6 +22,7 @@ from ramnp.networks import (
 
 STEPS = 4  # of training in a round
 PREDICTED = 1000  # images predicted at once
+LOOKS = 9  # predictions of one image in a round
 SQUARE = 1024  # side of the product that tells the machine's own rate
 
 STAGES = {
@@ -78,42 +78,46 @@ def measure(config, digits, pool, threads, rounds):
         trainer.pool = pool
 
     def predict():
-        agent.predict(images)
+        agent.predict(images, threads=threads)
 
-    def look_once():
-        agent.predict(images[:1])
+    def look():
+        for _ in range(LOOKS):
+            agent.predict(images[:1])
 
     few = Split(*(field[:PREDICTED] for field in digits.valid))
-    for warm_up in (train, predict, look_once):
-        warm_up()
     evaluation.count_wrong(agent, few, "valid", pool)
-
     arithmetic = products(config)
-    run_arithmetic = multiplier(arithmetic, pool, config.num_shards)
-    run_squares = multiplier([("nn", SQUARE, SQUARE, SQUARE)], pool, threads)
-    timed = [train, train_alone, run_arithmetic, run_squares, predict]
-    seconds = []
-    for _ in range(rounds):
-        row = [_seconds(function) for function in timed]
-        seconds.append([*row, statistics.median(_seconds(look_once) for _ in range(9))])
-    column = np.array(seconds).T
-    median = np.median(column, axis=1)
+    timed = {
+        "train": train,
+        "train alone": train_alone,
+        "arithmetic": multiplier(arithmetic, pool, config.num_shards),
+        "squares": multiplier([("nn", SQUARE, SQUARE, SQUARE)], pool, threads),
+        "predict": predict,
+        "look": look,
+    }
+    for warm_up in timed.values():
+        warm_up()
+    rows = [[_seconds(run) for run in timed.values()] for _ in range(rounds)]
+    seconds = dict(zip(timed, np.array(rows).T))
+    median = {name: np.median(column) for name, column in seconds.items()}
+
     trained = STEPS * min(config.batch_size, len(digits.train.labels))
     macs = multiply_adds(arithmetic) * config.num_shards
+    shares = STEPS * seconds["arithmetic"] / seconds["train"]
     figures = {
-        "train_images_per_second": trained / median[0],
-        "predict_images_per_second": PREDICTED / median[4],
-        "latency_ms": 1000 * median[5],
-        "sgemm_share": np.median(STEPS * column[2] / column[0]),
+        "train_images_per_second": trained / median["train"],
+        "predict_images_per_second": PREDICTED / median["predict"],
+        "latency_ms": 1000 * median["look"] / LOOKS,
+        "sgemm_share": np.median(shares),
         "peak_mib": peak_mib(),
-        "train_images_per_second_one_thread": trained / median[1],
-        "thread_speedup": np.median(column[1] / column[0]),
-        "sgemm_gflops": 2e-9 * macs / median[2],
+        "train_images_per_second_one_thread": trained / median["train alone"],
+        "thread_speedup": np.median(seconds["train alone"] / seconds["train"]),
+        "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
         "multiply_adds_per_image": macs / config.batch_size,
     }
     figures = {name: float(figure) for name, figure in figures.items()}
     figures["time"] = where_time_goes(train_alone)
-    return figures, float(2e-9 * threads * SQUARE**3 / median[3])
+    return figures, float(2e-9 * threads * SQUARE**3 / median["squares"])
 
 
 def products(config):

@@ -42,6 +42,7 @@ def train(config, digits, folder, state, pool, save_every=0):
                     while state.position < trainer.steps_per_epoch:
                         stop_if_asked()
                         trainer.step()
+                        bar.set_postfix_str(describe(state, trainer), refresh=False)
                         bar.update()
                         if save_every and state.step % save_every == 0:
                             save()
@@ -51,8 +52,8 @@ def train(config, digits, folder, state, pool, save_every=0):
                         agent, digits.valid, "valid", pool, between_chunks=stop_if_asked
                     )
                     state.seconds += time.perf_counter() - began
+                    bar.set_postfix_str(describe(state, trainer, wrong.error))
                     row = trainer.end_epoch(wrong.error)
-                    bar.set_postfix_str(_summary(row, state, config))
                 if wrong.error < state.best_error:
                     state.best_error = wrong.error
                     save_agent(os.path.join(folder, "best.npz"), agent, row)
@@ -249,11 +250,13 @@ def progress_bar(state, trainer):
     )
 
 
-def _summary(row, state, config):
-    """Say how the epoch went and how long the rest will take."""
-    left = row["seconds"] / state.epoch * (config.epochs - state.epoch)
+def describe(state, trainer, valid_error=None):
+    """Say how the epoch goes and how long the rest of the run will take."""
+    sums = state.sums
+    left = state.seconds * (1 / trainer.progress - 1)
+    valid = "" if valid_error is None else f", valid {valid_error:.2f} %"
     return (
-        f"{row['images_per_second']:,.0f} images/s, "
-        f"train {row['train_error']:.2f} %, valid {row['valid_error']:.2f} %, "
+        f"{sums['images'] / sums['seconds']:,.0f} images/s, "
+        f"train {100 * sums['wrong'] / sums['rows']:.2f} %{valid}, "
         f"{tqdm.format_interval(left)} left"
     )

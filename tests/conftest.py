@@ -20,9 +20,9 @@ def nothing_beyond_this_machine():
 
     def guarded(call):
         def connect(self, address):
-            if self.family in (socket.AF_INET, socket.AF_INET6):
-                if not _is_here(address[0]):
-                    refuse(address[0])
+            local = self.family not in (socket.AF_INET, socket.AF_INET6)
+            if not (local or _is_here(address[0])):
+                refuse(address[0])
             return call(self, address)
 
         return connect

@@ -80,6 +80,13 @@ def test_more_images_than_a_chunk_are_all_looked_at(agent, images, monkeypatch):
     assert np.allclose(whole.probabilities, chunks.probabilities, atol=1e-6)
 
 
+def test_threads_change_no_result(agent, images, monkeypatch):
+    """Chunks draw from streams of their own, whichever thread looks at them."""
+    monkeypatch.setattr(agents, "CHUNK", 2)
+    alone, together = (agent.predict(images, threads=n) for n in (1, 3))
+    assert all(map(np.array_equal, alone, together))
+
+
 def test_no_images_are_seen_as_none(agent):
     """An empty batch gives empty arrays."""
     seen = agent.predict(np.zeros((0, 9, 9), np.uint8))

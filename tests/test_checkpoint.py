@@ -418,6 +418,18 @@ def test_claims_are_refused_before_memory_is_taken(path):
         assert peak < len(data) + 8 * MIB, name
 
 
+@pytest.mark.slow
+def test_the_memory_that_json_takes_is_bounded(path):
+    """4 MiB of empty objects, the most that JSON of that size can blow up to."""
+    objects = DOCUMENT | {"meta": {"x": [{}] * (4 * MIB // 4 - 50)}}
+    path.write_bytes(forge(members_of(objects)))
+    tracemalloc.start()
+    checkpoint.load(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100 * MIB
+
+
 def test_a_file_beyond_the_bound_is_not_read(path, good):
     """More than 1 GiB is refused after its first bytes."""
     os.truncate(path, checkpoint._MAX_BYTES + 1)

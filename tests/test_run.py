@@ -77,7 +77,12 @@ def test_another_environment_is_a_warning_and_with_strict_an_error(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"data": null, "colour": 1}', '{"data": null']
+    "text",
+    [
+        *("", "{", "[]", "{}", "9" * 5000, "[" * 100_000),
+        *('{"data": null', '{"data": 5}', '{"data": null, "h_size": -1}'),
+        *('{"data": null, "colour": 1}', '{"data": null, "task": "a\\nb"}'),
+    ],
 )
 def test_a_damaged_configuration_is_one_line(copy, text):
     """config.json is checked as everything else is."""
@@ -87,6 +92,17 @@ def test_a_damaged_configuration_is_one_line(copy, text):
     with pytest.raises(CheckpointError, match=r"config\.json is damaged") as error:
         resume(copy)
     assert "\n" not in str(error.value)
+
+
+def test_what_a_start_that_was_killed_leaves_does_not_bar_the_next_one(
+    digits_file, tmp_path, no_pictures
+):
+    """A lock and half a file with no configuration yet are not a run."""
+    for name in (".lock", ".config.json.0123abcd.tmp"):
+        (tmp_path / name).write_text("12")
+    arguments = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path)]
+    assert train.main(arguments) == 0
+    assert not (tmp_path / ".config.json.0123abcd.tmp").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, digits_file):

@@ -48,13 +48,13 @@ def test_raised_at_once(number, code):
 @BOTH
 def test_held_back_until_asked_for(number, code):
     """The block goes on until it asks."""
-    with pytest.raises(signals.Interrupted) as interrupted:
-        with signals.held_back() as raise_if_came:
-            raise_if_came()
-            send(number)
-            assert_a_second_one_would_end_the_process()
-            raise_if_came()
-            pytest.fail("the signal was forgotten")
+    caught = pytest.raises(signals.Interrupted)
+    with caught as interrupted, signals.held_back() as raise_if_came:
+        raise_if_came()
+        send(number)
+        assert_a_second_one_would_end_the_process()
+        raise_if_came()
+        pytest.fail("the signal was forgotten")
     assert interrupted.value.exit_code == code
 
 

@@ -209,6 +209,20 @@ def test_an_agent_with_one_glimpse_trains(digits, tmp_path):
     assert now.history[0]["saturation"] == 0
 
 
+def test_progress_tells_speed_errors_and_time_left(digits, pool):
+    """Half of the steps in 60 s leave 60 s to go."""
+    config = tiny_config()
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer.step()
+    now.step, now.seconds = 6, 60.0
+    now.sums |= {"images": 300, "seconds": 2.0, "wrong": 9, "rows": 300}
+    text = training.describe(now, trainer)
+    assert text == "150 images/s, train 3.00 %, 01:00 left"
+    text = training.describe(now, trainer, valid_error=2.5)
+    assert text == "150 images/s, train 3.00 %, valid 2.50 %, 01:00 left"
+
+
 def test_every_image_is_used_once_an_epoch(digits, pool, monkeypatch):
     """The last short batch is not dropped, and no image comes twice."""
     config = tiny_config()
@@ -325,6 +339,24 @@ def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
     kept = tmp_path.joinpath("checkpoint.npz")
     if kept.read_bytes() != b"the last good one":  # steps before were still finite
         assert np.isfinite(checkpoint.load(kept)[0]["parameters"]).all()
+
+
+@pytest.mark.parametrize("pixel", [np.nan, np.inf])
+def test_a_pixel_that_is_no_number_stops_the_run_at_once(
+    pixel, digits, tmp_path, monkeypatch
+):
+    """Should one ever get past the readers: the first step tells, nothing is saved."""
+    compose = scenes.compose
+
+    def compose_broken(*arguments):
+        images = compose(*arguments)
+        images[3] = pixel
+        return images
+
+    monkeypatch.setattr(scenes, "compose", compose_broken)
+    with pytest.raises(DivergenceError, match=r"^step 1: the gradient of \w+\.\w+ is"):
+        train(tiny_config(), digits, tmp_path, save_every=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_infinite_weight_is_named(digits, pool):

@@ -57,10 +57,10 @@ def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
             return
         except DataError as failure:
             failures.append(f"{source}: {failure}")
+    wanted = ", ".join(f"{name} (SHA-256 {sha256})" for name, sha256 in missing.items())
     raise DataError(
-        f"MNIST could not be fetched ({'; '.join(failures)}): put {', '.join(missing)} "
-        f"(plain or .gz; data/README.md lists their SHA-256 sums) into "
-        f"{folder.absolute()}, or connect this machine, and start again"
+        f"MNIST could not be fetched ({'; '.join(failures)}): put {wanted}, as they are "
+        f"or as .gz, into {folder.absolute()}, or connect this machine, and start again"
     )
 
 
