@@ -81,7 +81,7 @@ def _change_json(choices, parent):
     elif change == 2 and isinstance(value, list):
         value.extend(value[:1] or [0])
     elif change == 3 and type(value) in (int, float):
-        parent[place] = value + choices.of([1, -1, 0.5, 1e9])
+        parent[place] = value + choices.of([1, -1, 0.5 if abs(value) < 1e300 else 2])
     elif place != "meta":
         parent[place] = choices.of(VALUES)
 

@@ -1,5 +1,6 @@
 """What every command does with errors and exit codes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -39,6 +40,23 @@ def test_errors_of_the_user_are_one_line_and_an_exit_code(
         command.run(main)
     assert stop.value.code == code
     assert capsys.readouterr().err == complaint
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_at_any_time_is_one_line(number, code, capsys):
+    """Also while the data are read, or in a command that keeps nothing."""
+
+    def main(arguments):
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as stop:
+        command.run(main)
+    assert stop.value.code == code
+    assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(number) == before
 
 
 def test_too_little_memory_is_the_settings_fault(capsys):

@@ -92,4 +92,7 @@ with signals.{how}():
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "busy\n"
         process.send_signal(number)
-        assert process.wait() == -number
+        try:
+            assert process.wait(timeout=60) == -number
+        finally:
+            process.kill()

@@ -199,32 +199,33 @@ for name, norms in fading.items():
     ax.semilogy(norms, styles[name], color=COLOURS["core"])
     ax.annotate(name, (29, norms[29]), (5, -3), textcoords="offset points")
 ax.axvline(7, color=COLOURS["muted"], lw=1)
-ax.annotate("8 glimpses", (7, 1e-18), (4, 0), textcoords="offset points")
+ax.annotate("8 glimpses", (7, 1e-12), (4, 0), textcoords="offset points")
 ax.set(xlabel="steps back", ylabel="size of $\\mathrm{d}z$")
 plt.show()
 
 arrived = [f"{100 * norms[7]:.2g} %" for norms in fading.values()]
 print("after 7 steps:", dict(zip(fading, arrived)))
 assert arrived == ["92 %", "6 %", "0.045 %"]
+factors = [f"{norms[7] ** (1 / 7):.2f}" for norms in fading.values()]
+assert factors == ["0.99", "0.67", "0.33"]
 
 # %% [markdown]
 # **Figure.** The size of $\mathrm{d}z$ for a gradient that enters at the last step only, by how
 # many steps it went back, on a logarithmic scale: straight lines. With the identity nearly all
-# of it arrives after 29 steps; with random weights it shrinks by a constant factor a step, and
-# with weights half as large twice as fast.
+# of it arrives; with random weights it shrinks to about two thirds at every step, and with
+# weights half as large to one third.
 #
 # With eight glimpses the gradient takes seven steps back at most. 6 % of it arrives with the
-# package's start, 92 % with the identity, 0.05 % with weights half as large. Six per cent is
-# enough to learn from, and the gradient does not have to come from the end alone: that is what
-# `classify_every_step` is for.
+# package's start, 92 % with the identity, 0.05 % with weights half as large. The gradient
+# does not have to come from the end alone: that is what `classify_every_step` is for.
 #
 # ## Where it stops
 #
 # Here is the whole agent, unrolled. Follow the gradient of the cross-entropy back.
 
 # %%
-figure, ax = plt.subplots(figsize=(10, 5.2))
-ax.set(xlim=(-0.3, 10.4), ylim=(-0.6, 5.3), aspect="equal")
+figure, ax = plt.subplots(figsize=(10, 4.6))
+ax.set(xlim=(0, 11), ylim=(-0.4, 4.6), aspect="equal")
 ax.axis("off")
 
 
@@ -265,8 +266,7 @@ node(8.2, 4.2, "class", COLOURS["action"])
 forward_arrow((8.2, 2.8), (8.2, 4.2))
 gradient_arrow((8.2, 4.2), (8.2, 2.8), COLOURS["action"])
 ax.text(8.9, 4.2, "cross-entropy", va="center", color=COLOURS["action"])
-ax.text(7.75, 1.6, "dotted: drawn, or cut out;", fontsize=8, ha="right")
-ax.text(7.75, 1.25, "no derivative", fontsize=8, ha="right")
+ax.text(9, 2.8, "dotted: drawn, or cut out;\nno derivative", va="center", fontsize=8)
 plt.show()
 
 # %% [markdown]

@@ -193,7 +193,7 @@ def with_frozen_location(a):
 
 moving = complex_step.derivatives(with_frozen_noise, {"mu": mu})["mu"]
 held = complex_step.derivatives(with_frozen_location, {"mu": mu})["mu"]
-assert np.abs(moving).max() < 1e-10
+assert not moving.any()
 assert np.allclose(held, noise / 0.2) and np.allclose(held, [2.5, 7.5])
 print("score with the noise frozen: 0 0, with the location frozen:", held.round(1))
 

@@ -5,6 +5,7 @@ one of text, whose lines are comments. A notebook is its source, executed.
 """
 
 import itertools
+import re
 import sys
 from pathlib import Path
 
@@ -91,7 +92,8 @@ def _caption_images(found):
                 first = below.source.split("\n\n")[0]
                 if not first.startswith(CAPTION):
                     raise ValueError(f"a picture without a caption: {first!r}")
-                words = first.removeprefix(CAPTION).replace("\n", " ").replace("$", "")
+                words = first.removeprefix(CAPTION).replace("\n", " ")
+                words = re.sub(r"\\mathrm|[$*\\{}]", "", words)
                 output.metadata["image/png"] = {"alt": words}
 
 

@@ -10,6 +10,7 @@ is the mean of the image over the area that it covers. (Only an odd patch with a
 even factor covers halves of pixels.) Beyond the border lies the background.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -44,19 +45,18 @@ def prepare(images, patch_size, num_scales=1, scale_factor=2, background=0.0):
     )
     values[0] = background
     values[0, :, frame : frame + height, frame : frame + width] = images
-    offsets = np.arange(patch_size) + np.full((num_scales, 1), frame)
     for j in range(1, num_scales):
-        cell = scale_factor**j
-        values[j] = _means(values[j - 1], scale_factor, cell // scale_factor)
+        finer = scale_factor ** (j - 1)
+        _means(values[j - 1], scale_factor, finer, out=values[j])
         if half and j == 1:
-            values[1] = _means(values[1], 2, 1)
-        first = -((patch_size * (cell - 1) + 1) // 2)
-        offsets[j] += first + np.arange(patch_size) * (cell - 1)
+            _means(values[1], 2, 1, out=values[1])
+    cell = scale_factor ** np.arange(num_scales)[:, None]
+    first = frame - (patch_size * (cell - 1) + 1) // 2
     starts = np.arange(num_scales * B).reshape(num_scales, B).T * values[0, 0].size
     return Pyramid(
         values=values,
         starts=starts,
-        offsets=offsets,
+        offsets=first + np.arange(patch_size) * cell,
         last=np.array([width + frame, height + frame])[:, None, None],
         image_size=np.array([width, height]),
         patch_size=patch_size,
@@ -106,17 +106,17 @@ def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):
     return np.concatenate([low, high], axis=2)
 
 
-def _means(level, count, step):
+def _means(level, count, step, out):
     """Average `count` by `count` cells of (B, height, width) that lie `step` apart.
 
     A step along either axis is one shift of the flat memory. What it takes around the
     end of a row reaches only the outer part of the frame, where nothing is looked up.
     """
     total = level.ravel()
-    for stride in (level.shape[-1], 1):
-        cells = total
-        total = cells.copy()
-        for shift in range(stride * step, stride * step * count, stride * step):
-            total[:-shift] += cells[shift:]
-    total *= 1 / count**2
-    return total.reshape(level.shape)
+    for stride in (level.shape[-1] * step, step):
+        size = total.size - (count - 1) * stride
+        shifted = [total[i * stride : i * stride + size] for i in range(count)]
+        total = functools.reduce(np.add, shifted)
+    out = out.reshape(-1)
+    np.multiply(total, 1 / count**2, out=out[: total.size])
+    out[total.size :] = 0
