@@ -18,7 +18,12 @@ from common import COLOURS, arrow
 
 from ramnp import model, reinforce
 from ramnp.config import Config
-from ramnp.networks import action_network, core_network, glimpse_network
+from ramnp.networks import (
+    action_network,
+    core_network,
+    glimpse_network,
+    glimpse_sensor,
+)
 from ramnp.proofs import complex_step
 from ramnp.proofs.complex_step import flat, nested
 
@@ -70,8 +75,8 @@ print("h:", h.shape, "(time, batch, feature)")
 
 # %% [markdown]
 # The weights are *the same* at every step, so nothing may be kept inside a layer: each step
-# has a cache of its own. Layers that remember their last input are the most common reason why
-# recurrent code learns from its last step only.
+# has a cache of its own. A layer that
+# remembered its last input would teach the weights from the last step only.
 #
 # ## The way back
 #
@@ -312,10 +317,10 @@ _, upstream = cross_entropy(agent)
 by_hand = flat(model.backward(*upstream, config))
 exact = complex_step.derivatives(lambda a: cross_entropy(a)[0], agent)
 assert complex_step.failures(by_hand, exact) == {}
-for name, gradient in by_hand.items():
-    network = name.split(".")[0]
-    assert gradient.any() == (network in ("glimpse", "core", "action"))
-print({name: round(float(np.abs(d).max()), 2) for name, d in by_hand.items()})
+for network, grads in nested(by_hand).items():
+    largest = max(np.abs(gradient).max() for gradient in grads.values())
+    assert (largest > 0) == (network in ("glimpse", "core", "action"))
+    print(f"{network:8} {largest:.3g}")
 
 # %% [markdown]
 # ## The glimpse network, all at once
@@ -326,17 +331,23 @@ print({name: round(float(np.abs(d).max()), 2) for name, d in by_hand.items()})
 # $\mathrm{d}h_{t-1}$, and $f_g$ would have to be taken apart step by step.) The same from steps:
 
 # %%
-dlogits, _, _, trajectory = upstream
-dh = np.zeros((T, B, config.h_size))
-for t in range(T):
-    logits_cache = (nested(agent)["action"], trajectory.caches["core"][t][3])
-    dh[t], _ = action_network.backward(dlogits[t], logits_cache)
-_, dg, _ = core_network.backward_through_time(dh, trajectory.caches["core"])
+dlogits = upstream[0]
+parts = nested(agent)
+pyramid = glimpse_sensor.prepare(images, config.patch_size)
+state = core_network.initial_state(parts["core"], B)
+glimpse_caches, core_caches, dh = [], [], np.empty((T, B, config.h_size))
+for t, l_t in enumerate(locations):
+    rho_t = glimpse_sensor.forward(pyramid, l_t)
+    g_t, cache = glimpse_network.forward(parts["glimpse"], rho_t, l_t)
+    glimpse_caches.append(cache)
+    state, cache = core_network.forward(parts["core"], state, g_t)
+    core_caches.append(cache)
+    _, cache = action_network.forward(parts["action"], state[0])
+    dh[t], _ = action_network.backward(dlogits[t], cache)
+assert not dh[:-1].any()  # the class is asked for at the last step only
+_, dg, _ = core_network.backward_through_time(dh, core_caches)
 dg = dg.reshape(T, B, -1)
-steps = [
-    glimpse_network.backward(dg[t], trajectory.caches["glimpse"][t])[1]
-    for t in range(T)
-]
+steps = [glimpse_network.backward(dg[t], glimpse_caches[t])[1] for t in range(T)]
 for name in steps[0]:
     total = sum(step[name] for step in steps)
     assert np.allclose(by_hand[f"glimpse.{name}"], total, rtol=1e-11, atol=1e-15)

@@ -29,7 +29,7 @@ rng = np.random.default_rng(6)
 # %% [markdown]
 # ## The whole forward pass
 #
-# For one image and locations $l_1 \dots l_T$, all that tutorials 1 to 5 made, in ten lines:
+# For one image and locations $l_1 \dots l_T$, all that tutorials 1 to 5 made, in a dozen lines:
 
 
 # %%
