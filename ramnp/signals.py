@@ -45,7 +45,11 @@ def held_back():
 
 @contextlib.contextmanager
 def _first_signal(react):
-    """Call `react` with the first signal; a second one does what the system would."""
+    """Call `react` with the first signal; from then on the system deals with them.
+
+    That lasts beyond the block: a process that was told to stop is on its way out, and
+    may be told again at any moment of it.
+    """
 
     def handle(number, frame):
         for each in SIGNALS:
@@ -57,4 +61,5 @@ def _first_signal(react):
         yield
     finally:
         for each, handler in previous.items():
-            signal.signal(each, handler)
+            if signal.getsignal(each) is handle:
+                signal.signal(each, handler)

@@ -1,12 +1,14 @@
 """What any test gets by naming it."""
 
 import ipaddress
+import signal
 import socket
 
 import numpy as np
 import pytest
 
 from ramnp import run, train
+from ramnp.signals import SIGNALS
 from tests.helpers import TINY_RUN, write_digits
 
 
@@ -45,6 +47,15 @@ def _is_here(host):
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host in ("", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    """After a test that sent itself one, Ctrl-C ends the tests as it should."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def test_the_same_command_twice_in_fresh_processes(digits_file, tmp_path):
 @pytest.mark.parametrize("chains", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_chains_of_five_stops(nursery, digits_file, tmp_path, chains):
     """Stopped five times at random, kills included, a run ends on the same bits."""
-    settings = arguments(digits_file, epochs=24, save_every=7)
+    settings = arguments(digits_file, epochs=60, save_every=7)
     nursery.start(tmp_path / "whole", *settings)
     assert nursery.end() == 0
     chance = random.Random(chains)
@@ -351,7 +351,7 @@ def test_a_disk_that_fills_up_during_a_run(nursery, copy):
 def test_a_disk_that_is_full_at_the_end(nursery, digits_file, tmp_path):
     """The pictures do not fit: one line, and what was learned stands."""
     settings = arguments(digits_file, epochs=3)
-    nursery.start(tmp_path, *settings, pictures=True, largest_file=25_000)
+    nursery.start(tmp_path, *settings, pictures=True, largest_file=60_000)
     assert nursery.end() == 2
     (line,) = nursery.complaint.splitlines()
     assert f"cannot write {tmp_path}/curves.png: File too large" in line

@@ -14,14 +14,6 @@ BOTH = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True)
-def handlers_come_back():
-    """Outside the blocks, signals do what they did before."""
-    before = [signal.getsignal(number) for number in signals.SIGNALS]
-    yield
-    assert [signal.getsignal(number) for number in signals.SIGNALS] == before
-
-
 def send(number):
     os.kill(os.getpid(), number)
 
@@ -43,6 +35,16 @@ def test_raised_at_once(number, code):
         finally:
             assert_a_second_one_would_end_the_process()
     assert interrupted.value.exit_code == code
+    assert_a_second_one_would_end_the_process()
+
+
+@pytest.mark.parametrize("block", [signals.raised, signals.held_back])
+def test_without_a_signal_nothing_changes(block):
+    """Outside the blocks, signals do what they did before."""
+    before = [signal.getsignal(number) for number in signals.SIGNALS]
+    with block():
+        assert [signal.getsignal(number) for number in signals.SIGNALS] != before
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == before
 
 
 @BOTH
@@ -56,6 +58,16 @@ def test_held_back_until_asked_for(number, code):
         raise_if_came()
         pytest.fail("the signal was forgotten")
     assert interrupted.value.exit_code == code
+
+
+def test_once_told_to_stop_the_process_can_be_told_again_until_its_end():
+    """The handlers of an outer block do not come back either."""
+    with signals.raised():
+        with pytest.raises(signals.Interrupted), signals.held_back() as raise_if_came:
+            send(signal.SIGINT)
+            raise_if_came()
+        assert_a_second_one_would_end_the_process()
+    assert_a_second_one_would_end_the_process()
 
 
 def test_nothing_is_forgotten_that_was_not_asked_for():
