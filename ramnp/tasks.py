@@ -47,7 +47,7 @@ _DENSE_CANVAS = _DENSE | {"first_glimpse": "center"}
 RECIPES = {
     "paper": {task: {"epochs": 200} for task in TASKS},
     "quick": {
-        "centered": _DENSE | {"epochs": 24},
+        "centered": _DENSE | {"epochs": 20},
         "translated": _DENSE_CANVAS | {"epochs": 20},
         "cluttered": _DENSE_CANVAS | {"epochs": 20},
         "cluttered-100": _DENSE_CANVAS | {"epochs": 15},

@@ -264,11 +264,15 @@ def hybrid_loss(rng, **settings):
 
     def loss(a):
         moved, _, _ = hybrid_terms(nested(a), drawn, config)
-        # A coordinate below a path that is cut does not move the term above it.
+        # A coordinate below a path that is cut does not move the term above it. What
+        # does not move is left out: a difference would lose digits to it.
         cut = any((a[name] != arrays[name]).any() for name in below)
-        policy = at_rest if cut and not config.policy_into_core else moved
-        baseline = at_rest if cut and not config.baseline_into_core else moved
-        return moved.cross_entropy + policy.policy + baseline.baseline
+        change = moved.cross_entropy - at_rest.cross_entropy
+        if config.policy_into_core or not cut:
+            change += moved.policy - at_rest.policy
+        if config.baseline_into_core or not cut:
+            change += moved.baseline - at_rest.baseline
+        return change
 
     return Subject(arrays, loss, lambda: flat(episode_gradients(drawn, config)))
 
