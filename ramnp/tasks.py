@@ -47,7 +47,14 @@ _DENSE_CANVAS = _DENSE | {"first_glimpse": "center"}
 RECIPES = {
     "paper": {task: {"epochs": 200} for task in TASKS},
     "quick": {
-        "centered": _DENSE | {"epochs": 20},
+        # Larger batches keep two cores busier: more epochs fit into three minutes.
+        "centered": _DENSE
+        | {
+            "epochs": 22,
+            "batch_size": 256,
+            "learning_rate": 3e-3,
+            "average_decay": 0.996,
+        },
         "translated": _DENSE_CANVAS | {"epochs": 20},
         "cluttered": _DENSE_CANVAS | {"epochs": 20},
         "cluttered-100": _DENSE_CANVAS | {"epochs": 15},

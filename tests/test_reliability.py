@@ -351,7 +351,7 @@ def test_a_disk_that_fills_up_during_a_run(nursery, copy):
 def test_a_disk_that_is_full_at_the_end(nursery, digits_file, tmp_path):
     """The pictures do not fit: one line, and what was learned stands."""
     settings = arguments(digits_file, epochs=3)
-    nursery.start(tmp_path, *settings, pictures=True, largest_file=60_000)
+    nursery.start(tmp_path, *settings, pictures=True, largest_file=40_000)
     assert nursery.end() == 2
     (line,) = nursery.complaint.splitlines()
     assert f"cannot write {tmp_path}/curves.png: File too large" in line
