@@ -25,11 +25,10 @@ def write_atomically(path, data: bytes | str) -> None:
     path = Path(path)
     if isinstance(data, str):
         data = data.encode()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = None
     try:
-        with open(temporary, "xb") as file:
-            with contextlib.suppress(OSError):
-                _try_lock(file)  # tells remove_leftovers that its writer lives
+        file, temporary = _open_temporary(path)
+        with file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -41,8 +40,26 @@ def write_atomically(path, data: bytes | str) -> None:
             "make room or choose a folder that can be written to"
         ) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        if temporary:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _open_temporary(path):
+    """Opens a new file beside `path`, locked so that remove_leftovers spares it.
+
+    Before it is locked it may be taken for a leftover and go: then another one is made.
+    """
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        file = open(temporary, "xb")  # noqa: SIM115, the caller closes it
+        try:
+            kept = _try_lock(file) and os.fstat(file.fileno()).st_nlink
+        except OSError:
+            kept = True  # a disk without locks, where nothing is taken for a leftover
+        if kept:
+            return file, temporary
+        file.close()
 
 
 def remove_leftovers(folder) -> None:

@@ -43,6 +43,7 @@ def small_split(seed, count, height=28, width=28):
 # A run of 12 steps, 4 an epoch, whose last batch is short: a fraction of a second.
 TINY_RUN = [
     "--epochs=3",
+    "--learning-rate=0.002",
     "--batch-size=24",
     "--num-glimpses=3",
     "--patch-size=4",

@@ -30,10 +30,11 @@ def test_scene_and_retina_are_the_papers(task, recipe):
 
 
 @pytest.mark.parametrize("task", PAPER)
-def test_the_papers_recipe_changes_no_default_but_the_epochs(task):
-    """The defaults are the paper's agent, so its recipe adds only how long to train."""
+def test_the_papers_recipe_adds_only_what_the_paper_does_not_give(task):
+    """The defaults are the paper's agent; how long to train and the weights are not."""
     config = make_config(task, "paper")
-    of_the_task = {"task", "recipe", "epochs", *TASKS[task]}
+    not_given = {"epochs", "policy_weight", "baseline_weight"}
+    of_the_task = {"task", "recipe", *not_given, *TASKS[task]}
     for field in dataclasses.fields(Config):
         if field.name not in of_the_task:
             assert getattr(config, field.name) == field.default, field.name
