@@ -28,6 +28,7 @@ TESTS = [
     "tests/test_parameters.py",
     "tests/test_optimizers.py",
     "tests/datasets/test_scenes.py",
+    "tests/proofs/test_stored_oracle.py",
 ]
 SETTINGS = f"""
 [tool.mutmut]
