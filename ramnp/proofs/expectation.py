@@ -41,12 +41,12 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "interior, σ 0.05": Case((0.1, -0.2), 0.05, 6),
-    "interior, σ 0.2": Case((0.1, -0.2), 0.2, 10),
-    "border, σ 0.05": Case((0.93, -0.85), 0.05, 6),
-    "border, σ 0.2": Case((0.93, -0.85), 0.2, 10),
-    "border, σ 0.2, linear mean": Case((0.93, -0.85), 0.2, 12, squashed=False),
-    "two choices, σ 0.05": Case((0.93, -0.85), 0.05, 4, num_choices=2),
+    "interior, std 0.05": Case((0.1, -0.2), 0.05, 6),
+    "interior, std 0.2": Case((0.1, -0.2), 0.2, 10),
+    "border, std 0.05": Case((0.93, -0.85), 0.05, 6),
+    "border, std 0.2": Case((0.93, -0.85), 0.2, 10),
+    "border, std 0.2, linear mean": Case((0.93, -0.85), 0.2, 12, squashed=False),
+    "two choices, std 0.05": Case((0.93, -0.85), 0.05, 4, num_choices=2),
 }
 
 

@@ -31,7 +31,7 @@ _ORACLES = {
 # What others ask of a gradient: the relative tolerances of their checkers.
 _TOLERANCES = {"PyTorch's gradcheck": 1e-3, "JAX's check_grads": 1e-5}
 # A case whose three kinds of estimate can be seen at one scale.
-_CASE = "interior, σ 0.2"
+_CASE = "interior, std 0.2"
 
 
 @matplotlib.style.context(["default", _STYLE])

@@ -3,7 +3,7 @@
 The agent looks through a smooth sensor, so what it earns is a smooth function of its
 locations, and the expectation over Gaussian locations is a sum: Gauss and Hermite's
 quadrature. The complex step differentiates that sum by moving its nodes with the
-policy's mean, l = μ(θ) + σ z, so neither log π nor any backward pass has a part in it.
+policy's mean, l = mu + sigma z, so neither log pi nor any backward pass has a part in it.
 """
 
 import contextlib

@@ -27,10 +27,10 @@ def on_average(seed):
     """Return {name: () -> rows}: sampled gradients against exact ones."""
     proofs = {}
     for case in expectation.CASES:
-        compared = case in ("interior, σ 0.2", "two choices, σ 0.05")
+        compared = case in ("interior, std 0.2", "two choices, std 0.05")
         baselines = expectation.BASELINES if compared else ["learned"]
         proofs[case] = expectation.by_return(case, seed, baselines)
-    return proofs | {"hybrid": expectation.by_cross_entropy("border, σ 0.2", seed)}
+    return proofs | {"hybrid": expectation.by_cross_entropy("border, std 0.2", seed)}
 
 
 def against_bugs(seed):
@@ -40,7 +40,11 @@ def against_bugs(seed):
         | along_paths(seed)
         | {
             case.partition(",")[0]: expectation.by_return(case, seed, ["leave-one-out"])
-            for case in ("interior, σ 0.2", "border, σ 0.2", "two choices, σ 0.05")
+            for case in (
+                "interior, std 0.2",
+                "border, std 0.2",
+                "two choices, std 0.05",
+            )
         }
     )
 

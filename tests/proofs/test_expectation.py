@@ -17,7 +17,7 @@ from ramnp.proofs.expectation import (
 from ramnp.proofs.planted_bugs import BUGS
 
 BY_NAME = {bug.name: bug for bug in BUGS}
-UNDER_TEST = ("interior, σ 0.2", "border, σ 0.2", "two choices, σ 0.05")
+UNDER_TEST = ("interior, std 0.2", "border, std 0.2", "two choices, std 0.05")
 
 
 def largest(z):
@@ -33,7 +33,7 @@ def proofs():
 @pytest.fixture(scope="module")
 def cross_entropy_proof():
     """The proof of what the hybrid loss is the gradient of."""
-    return by_cross_entropy("border, σ 0.2")
+    return by_cross_entropy("border, std 0.2")
 
 
 def test_cases_are_those_that_matter():
@@ -88,7 +88,7 @@ def test_hybrid_loss_is_not_the_gradient_of_the_expected_cross_entropy():
     second term, in the locator by all of it. If the reward is the log-probability of
     the right class at every step, R = -CE, the two are the same term.
     """
-    case = CASES["border, σ 0.2"]
+    case = CASES["border, std 0.2"]
     problem = with_fitted_baseline(make_problem(case), seed=0)
     exact = quadrature.expected_cross_entropy(problem, case.num_nodes)
     dropped = {
@@ -129,7 +129,7 @@ def test_cross_entropy_proof_can_fail(cross_entropy_proof):
     """Without the policy's part the hybrid loss is not the whole gradient."""
     with BY_NAME["the sample carries the gradient"].planted():
         failed = {row.subject for row in cross_entropy_proof() if not row.proved}
-    assert failed == {"border, σ 0.2, hybrid paid log p"}
+    assert failed == {"border, std 0.2, hybrid paid log p"}
 
 
 def test_z_scores_are_standard_normal(rng):
@@ -150,7 +150,7 @@ def test_z_scores_without_scatter():
 
 def test_samples_differ_by_seed_alone():
     """The same seed repeats the same bits, another seed other samples."""
-    problem = make_problem(CASES["interior, σ 0.2"])
+    problem = make_problem(CASES["interior, std 0.2"])
     one, same, other = (
         sampled_gradients(problem, seed, batches=2)["core.W_g"] for seed in (0, 0, 1)
     )
@@ -184,5 +184,5 @@ def test_z_scores_of_many_repetitions(name):
 @pytest.mark.slow
 def test_hybrid_loss_with_two_choices():
     """What holds of the hybrid loss for one choice holds for two."""
-    rows = [*by_cross_entropy("two choices, σ 0.05")()]
+    rows = [*by_cross_entropy("two choices, std 0.05")()]
     assert [row for row in rows if not row.proved] == []

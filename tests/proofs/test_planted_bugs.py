@@ -16,7 +16,7 @@ def proofs(oracle_proofs):
     return (
         oracle_proofs
         | {"exact zeros": gradient_paths.rows}
-        | {"border": expectation.by_return("border, σ 0.2", 0, ["leave-one-out"])}
+        | {"border": expectation.by_return("border, std 0.2", 0, ["leave-one-out"])}
     )
 
 

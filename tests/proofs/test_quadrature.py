@@ -77,7 +77,7 @@ def test_moving_nodes_and_weighing_scores_agree():
 
     The one moves where the agent looks, the other how often: two derivations.
     """
-    case = expectation.CASES["border, σ 0.2, linear mean"]
+    case = expectation.CASES["border, std 0.2, linear mean"]
     problem = expectation.make_problem(case)
     exact = quadrature.expected_return(problem, 12)["location.b_mu"]
     with quadrature.smooth_sensor():

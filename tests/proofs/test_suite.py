@@ -14,7 +14,7 @@ def test_on_average_covers_every_case(monkeypatch):
     monkeypatch.setattr(expectation, "by_cross_entropy", lambda name, seed: None)
     assert suite.on_average(seed=0).keys() == {*expectation.CASES, "hybrid"}
     compared = [name for name, kinds in asked.items() if len(kinds) == 3]
-    assert compared == ["interior, σ 0.2", "two choices, σ 0.05"]
+    assert compared == ["interior, std 0.2", "two choices, std 0.05"]
 
 
 def test_against_oracles_names_three(oracle_proofs):
