@@ -12,9 +12,12 @@ from ramnp.config import Config
 from ramnp.errors import CheckpointError, UserError, brief
 from ramnp.models import model_of
 from ramnp.networks.layers import log_softmax
+from ramnp.tasks import TASKS
 
 CHUNK = 100
-# The row of metrics.jsonl that an agent earned.
+# The trained agents that come with the project.
+TRAINED = os.path.join(os.path.dirname(__file__), "..", "data", "trained")
+# What an agent's file tells of the epoch that it comes from: see metrics.jsonl.
 METRICS = (
     "epoch",
     "step",
@@ -25,7 +28,6 @@ METRICS = (
     "learning_rate",
     "images_per_second",
     "seconds",
-    "saturation",
 )
 
 
@@ -97,26 +99,41 @@ class Agent(NamedTuple):
 
 
 def save_agent(path, agent, row):
-    """Write an agent as `load` reads it, with the row of metrics that it earned."""
+    """Write an agent as `load` reads it, with the row of metrics that it earned.
+
+    Weights take two bytes each, where none is beyond their range of 65,504.
+    """
     vector, _ = parameters.flatten(agent.params)
+    if np.abs(vector).max() <= np.finfo(np.float16).max:
+        vector = vector.astype(np.float16)
     meta = {
         "config": dataclasses.asdict(agent.config),
         "location_std": agent.location_std,
-        "training": row,
+        "training": {name: row[name] for name in METRICS},
     }
     checkpoint.save(path, {"parameters": vector}, meta)
 
 
 def load(run):
-    """Load the best agent of a run: a run folder, or an agent's own file."""
+    """Load an agent: of a run folder, of its own file, or the trained one of a task."""
     return load_with_training(run)[0]
 
 
-def load_with_training(run):
-    """Return the best agent of a run and the row of metrics that was saved with it."""
-    path = os.path.join(run, "best.npz") if os.path.isdir(run) else os.fspath(run)
+def find(run):
+    """Return the path of an agent's file; a task's name means the one trained here."""
+    path = os.fspath(run)
+    if os.path.isdir(path):
+        path = os.path.join(path, "best.npz")
+    elif run in TASKS and not os.path.exists(path):
+        path = os.path.join(TRAINED, f"{run}.npz")
     if not os.path.exists(path):
         raise CheckpointError(f"{path} does not exist: train first, or check the name")
+    return path
+
+
+def load_with_training(run):
+    """Return an agent as `load` does, and the row of metrics saved with it."""
+    path = find(run)
     arrays, meta = checkpoint.load(path)
     try:
         vector, config = arrays["parameters"], Config(**meta["config"])
@@ -131,11 +148,12 @@ def load_with_training(run):
         ) from error
     # Counted before anything of that size is made.
     size = model_of(config).num_parameters(config)
-    if vector.shape != (size,) or vector.dtype != np.float32:
+    if vector.shape != (size,) or vector.dtype not in (np.float16, np.float32):
         raise CheckpointError(
             f"{path} does not fit its own configuration, which needs more or less "
             f"than {vector.size} parameters of type {vector.dtype}; use another file"
         )
+    vector = vector.astype(np.float32)
     params = parameters.views(vector, parameter_shapes(config))
     return Agent(params, config, location_std), training
 
@@ -145,8 +163,13 @@ def is_row_of_metrics(row):
     return (
         type(row) is dict
         and row.keys() == dict.fromkeys(METRICS).keys()
-        and all(type(n) in (int, float) and abs(n) < 1e300 for n in row.values())
+        and all(map(is_number, row.values()))
     )
+
+
+def is_number(value):
+    """Tell whether `value`, out of a file, is a finite number."""
+    return type(value) in (int, float) and abs(value) < 1e300
 
 
 def parameter_shapes(config):

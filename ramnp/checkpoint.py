@@ -29,7 +29,7 @@ from ramnp.files import write_atomically
 FORMAT_VERSION = 1
 
 _DOCUMENT = "checkpoint"
-_DTYPES = ("<f4", "<f8", "<i8", "|u1")
+_DTYPES = ("<f2", "<f4", "<f8", "<i8", "|u1")
 _NAME = re.compile(r"\w[\w./-]{0,199}", re.ASCII)
 _MAX_BYTES = 1 << 30
 _MAX_DOCUMENT_BYTES = 4 << 20

@@ -1,10 +1,13 @@
 """Error rates on the frozen validation and test scenes."""
 
+import functools
+import operator
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import betaincinv
 
+from ramnp import diagnostics
 from ramnp.datasets import scenes
 from ramnp.models import model_of
 from ramnp.networks.layers import log_softmax
@@ -16,6 +19,12 @@ class Wrong(NamedTuple):
     after_each_glimpse: np.ndarray  # (T,), by the first rollout
     mean_of_rollouts: int
     num_scenes: int
+    behaviour: diagnostics.Behaviour  # of the first rollouts
+
+    @property
+    def error_after_glimpse(self):
+        """A list of T errors, by the first rollout, in percent."""
+        return (100 * self.after_each_glimpse / self.num_scenes).tolist()
 
     @property
     def error(self):
@@ -57,15 +66,18 @@ def count_wrong(
             )
             if r == 0:
                 first = (trajectory.logits.argmax(axis=-1) != labels).sum(axis=1)
+                seen = diagnostics.observe(trajectory, labels, agent.config)
             total = total + np.exp(log_softmax(trajectory.logits[-1]))
-        return first, int((total.argmax(axis=-1) != labels).sum())
+        return first, int((total.argmax(axis=-1) != labels).sum()), seen
 
-    firsts, of_mean = 0, 0
-    for first, mean in pool.map(look, scenes.frozen_starts(split)):
-        firsts, of_mean = firsts + first, of_mean + mean
+    parts = []
+    for part in pool.map(look, scenes.frozen_starts(split)):
+        parts.append(part)
         if between_chunks:
             between_chunks()
-    return Wrong(firsts, of_mean, len(split.labels))
+    firsts, of_mean, behaviours = zip(*parts)
+    behaviour = functools.reduce(operator.add, behaviours)
+    return Wrong(sum(firsts), sum(of_mean), len(split.labels), behaviour)
 
 
 def interval_95(wrong, total):

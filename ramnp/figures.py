@@ -72,24 +72,67 @@ PANELS = (
         },
     ),
     _Panel("cross-entropy", {"cross_entropy": ("", COLOURS["action"])}),
-    _Panel("baseline loss", {"baseline_loss": ("", COLOURS["baseline"])}),
     _Panel("learning rate", {"learning_rate": ("", COLOURS["core"])}, False),
+    _Panel(
+        "where it looks (half sides)",
+        {
+            "location_spread": ("spread", COLOURS["where"]),
+            "saturation": ("share at the border", COLOURS["policy"]),
+        },
+        False,
+    ),
+    _Panel("entropy (bits)", {"location_entropy": ("", COLOURS["where"])}, False),
+    _Panel("return", {"first_return": ("", COLOURS["policy"])}, False),
+    _Panel("baseline loss", {"baseline_loss": ("", COLOURS["baseline"])}),
+    _Panel(
+        "explained variance", {"explained_variance": ("", COLOURS["baseline"])}, False
+    ),
 )
+NETWORKS = {
+    "glimpse": COLOURS["what"],
+    "core": COLOURS["core"],
+    "location": COLOURS["policy"],
+    "action": COLOURS["action"],
+    "baseline": COLOURS["baseline"],
+    "fc": COLOURS["what"],
+    "conv": COLOURS["what"],
+}
 
 
 @_own_style
 def draw_curves(history, path, title=""):
-    """Draw the rows of metrics.jsonl over epochs as a PNG.
+    """Draw the rows of metrics.jsonl as a PNG: over epochs, and over glimpses.
 
     Where a metric is missing, null or not finite, its line goes on to the next value.
     """
-    figure = Figure(figsize=(9, 6))
-    figure.suptitle(title, x=0.08, y=0.97, ha="left", weight="bold")
-    axes = figure.subplots(2, 2)
-    figure.subplots_adjust(0.08, 0.08, 0.98, 0.87, wspace=0.27, hspace=0.3)
-    for ax, panel in zip(axes.flat, PANELS):
-        _draw_panel(ax, panel, history)
+    figure = Figure(figsize=(14, 7.8))
+    figure.suptitle(title, x=0.05, y=0.98, ha="left", weight="bold")
+    *axes, after_glimpse = figure.subplots(2, 5).flat
+    figure.subplots_adjust(0.055, 0.07, 0.99, 0.86, wspace=0.32, hspace=0.42)
+    norms = [row | row.get("gradient_norms", {}) for row in history]
+    names = {n: (n, c) for n, c in NETWORKS.items() if any(n in row for row in norms)}
+    for ax, panel in zip(axes, (*PANELS, _Panel("gradient norm", names))):
+        _draw_panel(ax, panel, norms)
+    _draw_error_after_glimpse(after_glimpse, history)
     write_atomically(path, _png(figure))
+
+
+def _draw_error_after_glimpse(ax, history):
+    """Draw how many glimpses are enough, at the epoch that was best."""
+    judged = {*_finite(history, "valid_error")[0]}
+    rows = [row for row in history if row["epoch"] in judged]
+    rows = [row for row in rows if row.get("valid_error_after_glimpse")]
+    ax.grid()
+    ax.set(xlabel="glimpse", ylabel="validation error after it (%)")
+    if not rows:
+        return
+    best = min(rows, key=lambda row: row["valid_error"])
+    errors = best["valid_error_after_glimpse"]
+    ax.plot(range(1, len(errors) + 1), errors, "o-", ms=4, color=COLOURS["action"])
+    ax.set_title(f"epoch {best['epoch']}", fontsize=9, loc="left")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if min(errors) > 0:
+        _log_scale(ax)
 
 
 def _draw_panel(ax, panel, history):
@@ -116,14 +159,20 @@ def _draw_panel(ax, panel, history):
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     positive = values[values > 0]
     if panel.may_be_log and positive.size and positive.max() > 10 * positive.min():
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        _log_scale(ax)
     elif values.min() >= 0 < values.max():
         ax.set_ylim(0, 1.08 * values.max())
     if len(panel.series) > 1:
-        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=2, borderpad=0.1)
+        style = {"borderpad": 0.1, "labelspacing": 0.2, "fontsize": 8}
+        columns = 1 + len(panel.series) // 3
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=columns, **style)
+
+
+def _log_scale(ax):
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
 
 
 def _finite(history, metric):

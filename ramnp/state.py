@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ramnp import checkpoint, optimizers, parameters, runtime
-from ramnp.agent import is_row_of_metrics
+from ramnp import checkpoint, diagnostics, optimizers, parameters, runtime
+from ramnp.agent import METRICS, is_number
 from ramnp.config import option_name
 from ramnp.errors import CheckpointError, brief
 from ramnp.models import model_of
 
 STREAMS = ("initialisation", "shuffling", "scenes", "policy")
+# Sums over the epoch under way; of gradient norms, there is one for each network.
 SUMS = (
     "cross_entropy",
     "baseline_loss",
@@ -34,10 +35,10 @@ class State:
     average: np.ndarray  # running average of the parameters; empty if not kept
     order: np.ndarray  # the training digits in this epoch's order
     streams: dict  # {name: [random generator of shard 0, of shard 1, ...]}
+    sums: dict  # {name: number}
     epoch: int = 0  # epochs finished
     position: int = 0  # steps done of the epoch under way
     step: int = 0  # steps done in all
-    sums: dict = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
     history: list = field(default_factory=list)  # the rows of metrics.jsonl
     best_error: float = math.inf  # on the validation scenes, in percent
     seconds: float = 0.0  # of training, evaluations included
@@ -55,15 +56,16 @@ def initial(config, num_images):
         name: [np.random.default_rng(s) for s in seed.spawn(config.num_shards)]
         for name, seed in zip(STREAMS, seeds)
     }
-    vector, _ = parameters.flatten(
-        model_of(config).init(streams["initialisation"][0], config)
-    )
+    params = model_of(config).init(streams["initialisation"][0], config)
+    vector, _ = parameters.flatten(params)
+    norms = [f"gradient_norm/{network}" for network in params]
     return State(
         vector=vector,
         optimizer=optimizers.init_state(config.optimizer, vector),
         average=vector.copy() if config.average_decay else vector[:0].copy(),
         order=streams["shuffling"][0].permutation(num_images),
         streams=streams,
+        sums=dict.fromkeys([*SUMS, *norms], 0.0),
     )
 
 
@@ -119,7 +121,7 @@ def load(path, config, num_images, data_sha256):
             for rng, saved in zip(rngs, meta["streams"][name], strict=True):
                 rng.bit_generator.state = saved
         for name in _PLAIN:
-            setattr(state, name, _same_type(getattr(state, name), meta[name]))
+            setattr(state, name, _same_form(getattr(state, name), meta[name]))
         if meta["best_error"] is not None:
             state.best_error = float(meta["best_error"])
         then = dict(meta["environment"])
@@ -168,9 +170,8 @@ def _is_consistent(state, config, num_images):
         and 0 <= state.position <= steps
         and state.step == state.epoch * steps + state.position
         and (state.position == 0 or state.epoch < config.epochs)
-        and all(map(is_row_of_metrics, state.history))
+        and all(map(_is_row, state.history))
         and [row["epoch"] for row in state.history] == [*range(1, state.epoch + 1)]
-        and state.sums.keys() == dict.fromkeys(SUMS).keys()
         and all(type(n) in (int, float) and 0 <= n < 1e300 for n in numbers)
         and state.sums["images"] == images
         and state.sums["rows"] == images * config.num_rollouts
@@ -185,7 +186,23 @@ def _fill(target, source):
     target[...] = source
 
 
-def _same_type(current, saved):
+def _same_form(current, saved):
     if type(current) is not type(saved):
         raise TypeError(f"{saved!r} is not a {type(current).__name__}")
+    if type(current) is dict and current.keys() != saved.keys():
+        raise ValueError("other names")
     return saved
+
+
+def _is_row(row):
+    """Tell whether `row`, out of a file, is one of metrics.jsonl."""
+    if type(row) is not dict or [*row] != [*METRICS, *diagnostics.METRICS]:
+        return False
+    numbers = dict(row)
+    norms = numbers.pop("gradient_norms")
+    errors = numbers.pop("valid_error_after_glimpse")
+    return (
+        type(norms) is dict
+        and type(errors) is list
+        and all(map(is_number, [*numbers.values(), *norms.values(), *errors]))
+    )

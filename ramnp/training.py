@@ -8,7 +8,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from ramnp import optimizers, parameters, reinforce, signals
+from ramnp import diagnostics, optimizers, parameters, reinforce, signals
 from ramnp import state as run_state
 from ramnp.agent import Agent, parameter_shapes, save_agent
 from ramnp.datasets import scenes
@@ -53,7 +53,7 @@ def train(config, digits, folder, state, pool, save_every=0):
                     )
                     state.seconds += time.perf_counter() - began
                     bar.set_postfix_str(describe(state, trainer, wrong.error))
-                    row = trainer.end_epoch(wrong.error)
+                    row = trainer.end_epoch(wrong)
                 if wrong.error < state.best_error:
                     state.best_error = wrong.error
                     save_agent(os.path.join(folder, "best.npz"), agent, row)
@@ -126,6 +126,9 @@ class Trainer:
         for other in self.gradients[1 : len(parts)]:
             gradient += other
         self._check_finite(number, gradient, self.grads[0], "the gradient of ")
+        for network, arrays in self.grads[0].items():
+            squares = sum(np.vdot(array, array) for array in arrays.values())
+            state.sums[f"gradient_norm/{network}"] += math.sqrt(squares)
         if config.clip_norm:
             optimizers.clip_by_global_norm(gradient, config.clip_norm)
         self._update(gradient)
@@ -214,8 +217,8 @@ class Trainer:
             "--learning-rate (the last checkpoint is untouched)"
         )
 
-    def end_epoch(self, valid_error):
-        """Close the epoch; return its row of metrics."""
+    def end_epoch(self, wrong):
+        """Close the epoch, given the Wrong of validation; return its row of metrics."""
         state, sums = self.state, self.state.sums
         state.epoch += 1
         row = {
@@ -224,11 +227,17 @@ class Trainer:
             "cross_entropy": sums["cross_entropy"] / sums["rows"],
             "baseline_loss": sums["baseline_loss"] / sums["rows"],
             "train_error": 100 * sums["wrong"] / sums["rows"],
-            "valid_error": valid_error,
+            "valid_error": wrong.error,
             "learning_rate": self.learning_rate,
             "images_per_second": sums["images"] / sums["seconds"],
             "seconds": state.seconds,
             "saturation": sums["saturated"] / max(sums["means"], 1),
+            **diagnostics.summarize(wrong.behaviour),
+            "gradient_norms": {
+                network: sums[f"gradient_norm/{network}"] / self.steps_per_epoch
+                for network in self.params
+            },
+            "valid_error_after_glimpse": wrong.error_after_glimpse,
         }
         state.history.append(row)
         state.position = 0

@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 
+from ramnp import diagnostics, models
 from ramnp.config import Config
 from ramnp.datasets.mnist import Split
+from ramnp.evaluation import Wrong
 
 
 def small_config(**changes):
@@ -54,6 +56,17 @@ TINY_RUN = [
     "--locator-hidden-size=8",
     "--rollouts=2",
 ]
+
+
+def wrong_of(agent, error=50.0):
+    """What validation could say of an agent that looked at one image."""
+    images = small_split(0, 1, 12, 12).images / np.float32(255)
+    trajectory = models.model_of(agent.config).rollout(
+        agent.params, images, None, agent.config
+    )
+    behaviour = diagnostics.observe(trajectory, np.zeros(1, int), agent.config)
+    after_each_glimpse = np.array([30, round(error)])
+    return Wrong(after_each_glimpse, 0, 100, behaviour)
 
 
 def write_digits(path, count=126, side=12):

@@ -120,7 +120,13 @@ def test_fewer_than_one_rollout_is_refused(agent, images):
 
 
 def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
-    """ramnp.load takes the run folder or the file and gives the same agent."""
+    """ramnp.load takes the run folder or the file and gives the same agent.
+
+    In the file, weights are rounded to two bytes.
+    """
+    for arrays in agent.params.values():
+        for array in arrays.values():
+            array[...] = array.astype(np.float16)
     agents.save_agent(tmp_path / "best.npz", agent, ROW)
     for where in (tmp_path, str(tmp_path), tmp_path / "best.npz"):
         loaded = ramnp.load(where)
@@ -128,6 +134,38 @@ def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
         seen, expected = loaded.predict(images), agent.predict(images)
         assert np.array_equal(seen.probabilities, expected.probabilities)
     assert agents.load_with_training(tmp_path)[1] == ROW
+
+
+def test_weights_beyond_the_range_of_two_bytes_are_kept(agent, tmp_path):
+    """65,504 is the largest; with a larger one among them, all take four bytes."""
+    agent.params["action"]["b_a"][0] = 65_504
+    for largest, kept in ((0, np.float16), (65_520, np.float32)):
+        agent.params["action"]["b_a"][1] = largest
+        agents.save_agent(tmp_path / "best.npz", agent, ROW)
+        arrays, _ = checkpoint.load(tmp_path / "best.npz")
+        assert arrays["parameters"].dtype == kept
+        params = ramnp.load(tmp_path).params
+        assert params["action"]["b_a"][1] == largest
+        for network, name in (("core", "W_h"), ("glimpse", "b_g")):
+            expected = agent.params[network][name].astype(kept)
+            assert np.array_equal(params[network][name], expected)
+
+
+def test_the_name_of_a_task_means_its_trained_agent(agent, tmp_path, monkeypatch):
+    """Unless something of that name is there; a path is always a path."""
+    monkeypatch.setattr(agents, "TRAINED", str(tmp_path / "trained"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trained").mkdir()
+    agents.save_agent(tmp_path / "trained" / "cluttered.npz", agent, ROW)
+    assert ramnp.load("cluttered").location_std == 0.1
+    for missing in ("translated", "./cluttered", "trained/cluttered"):
+        with pytest.raises(CheckpointError, match="does not exist: train first"):
+            ramnp.load(missing)
+    (tmp_path / "cluttered").mkdir()
+    agents.save_agent(
+        tmp_path / "cluttered" / "best.npz", agent._replace(location_std=0.2), ROW
+    )
+    assert ramnp.load("cluttered").location_std == 0.2
 
 
 @pytest.mark.parametrize("model", ["fc", "conv"])

@@ -41,7 +41,9 @@ def test_the_same_agent_gives_the_same_count(agent, split, pool):
         alone = evaluation.count_wrong(agent, split, "test", one, 3)
     for other in (again, alone):
         assert np.array_equal(first.after_each_glimpse, other.after_each_glimpse)
-        assert first[1:] == other[1:]
+        assert first[1:3] == other[1:3]
+        for one, same in zip(first.behaviour, other.behaviour):
+            assert np.array_equal(one, same)
     assert first.num_scenes == len(split.labels)
 
 
@@ -77,6 +79,17 @@ def test_the_count_is_that_of_a_plain_loop(agent, split, pool):
             seen = agent.predict(image[None], deterministic=True)
             wrong += seen.step_probabilities[0].argmax(axis=1) != label
     assert np.array_equal(counted.after_each_glimpse, wrong)
+    percent = 100 * wrong / len(split.labels)
+    assert counted.error_after_glimpse == pytest.approx(percent)
+
+
+def test_what_the_policy_did_is_that_of_the_first_rollout(agent, split, pool):
+    """All choices at all scenes are counted once, however many rollouts."""
+    one = evaluation.count_wrong(agent, split, "valid", pool, 1).behaviour
+    ten = evaluation.count_wrong(agent, split, "valid", pool, 10).behaviour
+    choices = len(split.labels) * (agent.config.num_glimpses - 1)
+    assert one.visits.sum() == ten.visits.sum() == choices
+    assert np.array_equal(one.locations, ten.locations)
 
 
 def test_validation_and_test_are_drawn_apart(agent, split, pool):

@@ -49,6 +49,13 @@ def history(epochs):
             "learning_rate": 1e-3 * (1 - epoch / epochs),
             "images_per_second": 5000.0,
             "seconds": 10.0,
+            "saturation": 0.1 / epoch,
+            "location_spread": 0.2 + 0.01 / epoch,
+            "location_entropy": 5.0 - 1 / epoch,
+            "first_return": 1.0 - 1 / epoch,
+            "explained_variance": -1 / epoch,
+            "gradient_norms": {"core": 1 / epoch, "location": 2 / epoch},
+            "valid_error_after_glimpse": [60.0 / epoch, 30.0 / epoch, 9.0 / epoch],
         }
         for epoch in range(1, epochs + 1)
     ]
@@ -295,18 +302,29 @@ def test_curves_have_every_point(tmp_path, drawn, epochs):
         "cross-entropy": ("cross_entropy",),
         "baseline loss": ("baseline_loss",),
         "learning rate": ("learning_rate",),
+        "where it looks (half sides)": ("location_spread", "saturation"),
+        "entropy (bits)": ("location_entropy",),
+        "return": ("first_return",),
+        "explained variance": ("explained_variance",),
     }.items():
         for line, metric in zip(lines[label], metrics, strict=True):
             expected = [(row["epoch"], row[metric]) for row in rows]
             np.testing.assert_array_equal(line.get_xydata(), expected)
+    for line, network in zip(lines["gradient norm"], ("core", "location"), strict=True):
+        expected = [(row["epoch"], row["gradient_norms"][network]) for row in rows]
+        np.testing.assert_array_equal(line.get_xydata(), expected)
+    (glimpses,) = lines["validation error after it (%)"]
+    best = rows[-1]["valid_error_after_glimpse"]
+    np.testing.assert_array_equal(glimpses.get_xydata(), [*enumerate(best, start=1)])
+    assert figure.axes[-1].get_title(loc="left") == f"epoch {epochs}"
     for ax in figure.axes:
         low, high = ax.get_xlim()
-        assert low < 1 <= epochs < high
+        assert low < 1 <= epochs < high or ax is figure.axes[-1]
         assert all(tick == round(tick) for tick in ax.get_xticks() if low < tick < high)
         box = ax.get_tightbbox()
         assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
         assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
-    errors, _, _, rate = figure.axes
+    errors, _, rate, *_ = figure.axes
     assert errors.get_yscale() == ("log" if epochs > 1 else "linear")
     assert rate.get_yscale() == "linear"
     low, high = errors.get_ylim()
@@ -331,7 +349,7 @@ def test_curves_leave_out_what_is_not_a_number(tmp_path, drawn):
         row["of_a_later_version"] = [1, {"a": 2}]
     rows = [json.loads(json.dumps(row)) for row in rows]
     figures.draw_curves(rows, tmp_path / "a.png")
-    errors, cross_entropy, baseline, _ = drawn[0].axes
+    errors, cross_entropy, _, _, _, _, baseline, *_ = drawn[0].axes
     valid = errors.lines[-1].get_xydata()
     expected = [(row["epoch"], row["valid_error"]) for row in (rows[0], rows[-1])]
     np.testing.assert_array_equal(valid, expected)

@@ -284,7 +284,7 @@ def test_interrupts_at_random_moments(
             assert seconds < 0.5 or count < 50
             assert code in (EXIT_CODES[number], -number)
         else:
-            assert code == EXIT_CODES[number]
+            assert code == EXIT_CODES[number], nursery.complaint
             (line,) = nursery.complaint.splitlines()
             assert line.startswith("interrupted")
         if (folder / "checkpoint.npz").exists():

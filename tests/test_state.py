@@ -9,12 +9,18 @@ from hypothesis import strategies as st
 
 from ramnp import checkpoint, state, training
 from ramnp.agent import METRICS
+from ramnp.diagnostics import METRICS as DIAGNOSTICS
 from ramnp.errors import CheckpointError, DivergenceError
 from tests.fuzzing import spoil
-from tests.helpers import small_config, small_split
+from tests.helpers import small_config, small_split, wrong_of
 
 CONFIG = small_config(optimizer="adam", average_decay=0.9, num_shards=3)
 SUM = "0" * 64
+NESTED = {
+    "epoch": 1,
+    "gradient_norms": {"core": 1 / 7},
+    "valid_error_after_glimpse": [1 / 7, 1 / 9],
+}
 
 
 @pytest.fixture
@@ -30,7 +36,7 @@ def saved(tmp_path):
     now.epoch, now.position, now.step, now.seconds = 1, 2, 5, 1 / 3
     now.sums |= {"cross_entropy": 0.1 + 0.2, "seconds": 0.1, "images": 40.0}
     now.sums["rows"] = 40.0
-    now.history.append(dict.fromkeys(METRICS, 1 / 7) | {"epoch": 1})
+    now.history.append(dict.fromkeys([*METRICS, *DIAGNOSTICS], 1 / 7) | NESTED)
     now.best_error = 1 / 7
     path = tmp_path / "checkpoint.npz"
     state.save(path, now, CONFIG, SUM)
@@ -204,6 +210,6 @@ def test_fuzzed_states(saved, examples):
         with contextlib.suppress(DivergenceError):
             if now.position < trainer.steps_per_epoch and now.epoch < CONFIG.epochs:
                 trainer.step()
-                trainer.end_epoch(50.0)
+                trainer.end_epoch(wrong_of(trainer.agent))
 
     check()

@@ -36,7 +36,7 @@ FLOORS = (
     ),
     ("model",),
     ("reinforce", "baselines"),
-    ("models",),
+    ("models", "diagnostics"),
     ("evaluation",),
     ("training",),
     ("train", "evaluate"),
@@ -53,6 +53,7 @@ NUMERICS = [
         "models",
         "reinforce",
         "optimizers",
+        "diagnostics",
         "datasets.scenes",
     )
 ]

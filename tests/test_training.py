@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 
 from ramnp import agent as agents
-from ramnp import checkpoint, model, reinforce, signals, state, training
+from ramnp import (
+    checkpoint,
+    diagnostics,
+    model,
+    reinforce,
+    signals,
+    state,
+    training,
+)
 from ramnp.datasets import scenes
 from ramnp.datasets.mnist import Digits
 from ramnp.errors import DivergenceError
-from tests.helpers import relative_error, small_config, small_split
+from tests.helpers import relative_error, small_config, small_split, wrong_of
 
 CLOCKS = {"seconds", "images_per_second"}
 
@@ -239,7 +247,7 @@ def test_every_image_is_used_once_an_epoch(digits, pool, monkeypatch):
     for _ in range(trainer.steps_per_epoch):
         trainer.step()
     assert sorted(used) == list(range(90))
-    row = trainer.end_epoch(valid_error=50.0)
+    row = trainer.end_epoch(wrong_of(trainer.agent))
     assert not np.array_equal(now.order, np.asarray(used))
     assert row["step"] == 4
 
@@ -249,19 +257,15 @@ def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
     errors = iter([30.0, 10.0, 20.0])
     kept = []
 
-    class Told:
-        def __init__(self):
-            self.error = next(errors)
-
     def told(agent, *arguments, **options):
-        kept.append(np.concatenate([agent.params["core"]["W_h"].ravel()]))
-        return Told()
+        kept.append(agent.params["core"]["W_h"].astype(np.float16))
+        return wrong_of(agent, next(errors))
 
     monkeypatch.setattr(training, "count_wrong", told)
     last = train(tiny_config(), digits, tmp_path)
     best, row = agents.load_with_training(tmp_path)
     assert row["epoch"] == 2 and row["valid_error"] == 10.0 == last.best_error
-    assert np.array_equal(best.params["core"]["W_h"].ravel(), kept[1])
+    assert np.array_equal(best.params["core"]["W_h"], kept[1])
     assert not np.array_equal(kept[1], kept[2])
     # Its policy is as wide as it was when it was judged, not as at the end.
     assert 0.1 < best.location_std < 0.2
@@ -287,7 +291,7 @@ def test_metrics_are_a_row_an_epoch_with_the_promised_keys(
             "learning_rate",
             "images_per_second",
             "seconds",
-            "saturation",
+            *diagnostics.METRICS,
         ]
         assert 0 <= row["train_error"] <= 100 and 0 <= row["valid_error"] <= 100
         assert row["cross_entropy"] > 0 and row["images_per_second"] > 0
@@ -303,8 +307,32 @@ def test_saturation_is_logged(mean, saturation, digits, pool):
     trainer.params["location"]["W_mu"][:] = 0
     trainer.params["location"]["b_mu"][:] = -mean, 0.2
     trainer.step()
-    row = trainer.end_epoch(valid_error=50.0)
+    row = trainer.end_epoch(wrong_of(trainer.agent))
     assert row["saturation"] == pytest.approx(saturation)
+
+
+@pytest.mark.parametrize("model", ["ram", "fc"])
+def test_gradient_norms_are_logged(model, digits, pool):
+    """For each network, the mean over the steps of the norm of its gradient."""
+    config = tiny_config(model=model, image_height=12, image_width=12)
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    norms = []
+    for _ in range(trainer.steps_per_epoch):
+        trainer.step()
+        norms.append(
+            {
+                network: np.linalg.norm(
+                    np.concatenate([array.ravel() for array in arrays.values()])
+                )
+                for network, arrays in trainer.grads[0].items()
+            }
+        )
+    logged = trainer.end_epoch(wrong_of(trainer.agent))["gradient_norms"]
+    assert logged.keys() == trainer.params.keys()
+    for network, norm in logged.items():
+        mean = np.mean([each[network] for each in norms])
+        assert norm > 0 and norm == pytest.approx(mean, rel=1e-5)
 
 
 @pytest.mark.parametrize("every_step", [False, True])
@@ -320,7 +348,7 @@ def test_the_cross_entropy_that_is_logged_is_of_one_class(
     trainer = training.Trainer(config, digits.train, now, pool)
     trainer.params["action"]["W_a"][:] = 0
     trainer.step()
-    row = trainer.end_epoch(valid_error=50.0)
+    row = trainer.end_epoch(wrong_of(trainer.agent))
     assert row["cross_entropy"] == pytest.approx(np.log(10), rel=1e-5)
 
 
