@@ -100,7 +100,7 @@ def _change_arrays(choices, arrays):
         arrays[name] = array[choices.byte() % 3 :]
     elif change == 3:
         with np.errstate(all="ignore"):
-            arrays[name] = array.astype(choices.of(["<f4", "<f8", "<i8", "|u1"]))
+            arrays[name] = array.astype(choices.of(["<f2", "<f4", "<f8", "<i8", "|u1"]))
     elif change == 4:
         arrays[name] = array.reshape(choices.of([(-1, 1), (1, -1)]))
     elif array.size:
