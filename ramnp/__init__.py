@@ -4,10 +4,11 @@ __all__ = ["load"]
 
 
 def load(run):
-    """Load the best agent of a run, ready to predict.
+    """Load a trained agent, ready to predict.
 
-    run: a run folder, or the file of an agent. Raises CheckpointError if there is none
-    or it is damaged.
+    run: a run folder, whose best agent it is; the file of an agent; or a task, such as
+    "cluttered", whose agent comes with the project. Raises CheckpointError if there is
+    none or it is damaged.
     """
     from ramnp import agent
 

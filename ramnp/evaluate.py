@@ -12,7 +12,11 @@ def parse(arguments):
         prog="python -m ramnp.evaluate",
         description="Print the test error of a trained agent.",
     )
-    parser.add_argument("run", metavar="RUN", help="run folder, or an agent's file")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="run folder, an agent's file, or a task, whose agent comes with the project",
+    )
     parser.add_argument(
         "--rollouts",
         type=int,

@@ -11,7 +11,7 @@ from ramnp.config import Config
 from ramnp.datasets import mnist, scenes
 from ramnp.errors import CheckpointError, UserError, brief
 from ramnp.files import RunLock, remove_leftovers, write_atomically
-from ramnp.tasks import PAPER_ERRORS, TASKS
+from ramnp.tasks import PAPER_ERRORS, TASKS, paper_row
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
 NUM_PICTURED = 8
@@ -173,11 +173,13 @@ def _as_json(fields):
 
 
 def _comparison(config):
-    """Return a line with the paper's figures, if they are for as many glimpses."""
-    if config.num_glimpses != TASKS[config.task]["num_glimpses"]:
+    """Return a line with the paper's figures, if it has any for such a model."""
+    published = PAPER_ERRORS[config.task].get(paper_row(config))
+    if not published:
         return ""
-    arxiv, nips = PAPER_ERRORS[config.task]
-    return f"  {arxiv:.2f} %  the paper (arXiv; NIPS: {nips:.2f} %)\n"
+    arxiv, nips = published
+    nips = "" if nips == "-" else f"; NIPS: {nips} %"
+    return f"  {arxiv} %  the paper (arXiv{nips})\n"
 
 
 def _next_task(task):

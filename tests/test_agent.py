@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import ramnp
 from ramnp import agent as agents
 from ramnp import baselines, checkpoint, model
 from ramnp.errors import CheckpointError, UserError
+from ramnp.tasks import TASKS, make_config
 from tests.fuzzing import spoil
 from tests.helpers import small_config
 
@@ -166,6 +168,22 @@ def test_the_name_of_a_task_means_its_trained_agent(agent, tmp_path, monkeypatch
         tmp_path / "cluttered" / "best.npz", agent._replace(location_std=0.2), ROW
     )
     assert ramnp.load("cluttered").location_std == 0.2
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_agents_that_come_with_the_project(task):
+    """Small, of the strongest recipe as it stands, each beside its test result."""
+    path = Path(agents.find(task))
+    assert path.stat().st_size <= 1_500_000
+    agent = ramnp.load(task)
+    assert agent.config == make_config(task, "best", seed=agent.config.seed)
+    result = json.loads(path.with_suffix(".json").read_text())
+    assert result["num_parameters"] == agent.num_parameters
+    assert result["num_test"] == 10_000
+    for name in ("task", "recipe", "seed", "epochs"):
+        assert result[name] == getattr(agent.config, name)
+    seen = agent.predict(np.zeros((1, 100, 100), np.uint8))
+    assert seen.locations.shape == (1, agent.config.num_glimpses, 2)
 
 
 @pytest.mark.parametrize("model", ["fc", "conv"])

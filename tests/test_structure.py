@@ -39,7 +39,10 @@ FLOORS = (
     ("models", "diagnostics"),
     ("evaluation",),
     ("training",),
-    ("train", "evaluate"),
+    ("study",),
+    ("results_table", "train", "evaluate"),
+    ("jobs",),
+    ("reproduce",),
 )
 NUMERICS = [
     name
@@ -58,9 +61,11 @@ NUMERICS = [
     )
 ]
 COMMANDS = {
-    f"ramnp.{name}" for name in ("train", "evaluate", "bench", "gradient_check")
+    f"ramnp.{name}"
+    for name in ("train", "evaluate", "bench", "gradient_check", "reproduce", "jobs")
 }
 DISTRIBUTIONS = {"PIL": "pillow"}  # where the name of the import is another
+EXTRAS = {"distributed": "study"}  # imports that only some users need
 
 
 def imported_names(tree):
@@ -153,7 +158,22 @@ def test_every_import_is_declared():
     """All that is imported from outside Python is named in pyproject.toml, and used."""
     needed = {DISTRIBUTIONS.get(top, top) for name in SOURCES for top in foreign(name)}
     declared = {line.partition(">=")[0] for line in project()["dependencies"]}
-    assert needed == declared
+    assert needed == declared | EXTRAS.keys()
+    assert not declared & EXTRAS.keys()
+
+
+@pytest.mark.parametrize("package", EXTRAS)
+def test_what_only_some_need_is_imported_when_asked_for(package):
+    """It is declared in its extra, with two bounds, and no file imports it at once."""
+    (line,) = project()["optional-dependencies"][EXTRAS[package]]
+    assert line.startswith(f"{package}>=") and ",<" in line
+    for name, path in SOURCES.items():
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                node.body = []
+        tops = {imported.partition(".")[0] for imported in imported_names(tree)}
+        assert package not in tops, name
 
 
 def test_requirements_and_pyproject_agree():

@@ -56,7 +56,7 @@ def execute(unexecuted):
     from nbclient import NotebookClient
 
     NotebookClient(
-        unexecuted, timeout=60, record_timing=False, resources=_run_in(HERE)
+        unexecuted, timeout=600, record_timing=False, resources=_run_in(HERE)
     ).execute()
     # The version of Python is none of the notebook's business.
     unexecuted.metadata["language_info"] = {"name": "python"}
