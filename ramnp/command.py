@@ -63,7 +63,8 @@ def run(main):
         )
         code = 2
     except signals.Interrupted as interrupted:
-        print("interrupted", file=sys.stderr)
+        notes = getattr(interrupted, "__notes__", [])
+        print("interrupted", *notes, file=sys.stderr)
         code = interrupted.exit_code
     except BrokenPipeError:
         # Whoever read the output has gone; Python would complain once more at exit.

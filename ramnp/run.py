@@ -46,7 +46,7 @@ def read_config(folder, changes):
 
 
 def run(config, data, folder, pool, options):
-    """Train in a new folder, or go on in it with options.resume; return the exit code.
+    """Train in a new folder, or go on in it with options.resume.
 
     The folder is not touched before configuration, data and lock are known to be good.
     """
@@ -79,13 +79,11 @@ def run(config, data, folder, pool, options):
             training.train(config, digits, folder, now, pool, options.save_every)
             finish(folder, digits, now, pool)
         except signals.Interrupted as interrupted:
-            print(
-                f"interrupted after step {now.step:,}: everything is saved; go on with "
-                f"python -m ramnp.train --run {folder} --resume",
-                file=sys.stderr,
+            interrupted.add_note(
+                f"after step {now.step:,}: everything is saved; go on with "
+                f"python -m ramnp.train --run {folder} --resume"
             )
-            return interrupted.exit_code
-    return 0
+            raise
 
 
 def finish(folder, digits, now, pool):

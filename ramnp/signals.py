@@ -16,13 +16,28 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def raised():
-    """Within the block, the first signal raises Interrupted wherever Python is."""
+    """Within the block, the first signal raises Interrupted wherever Python is.
+
+    Where Python is in a callback that may not fail, it ignores the exception, and a
+    library may turn it into one of its own: the block ends with Interrupted all the same.
+    """
+    came = []
 
     def interrupt(number):
+        came.append(number)
         raise Interrupted(number)
 
     with _first_signal(interrupt):
-        yield
+        try:
+            yield
+        except Interrupted:
+            raise
+        except BaseException as error:
+            if came:
+                raise Interrupted(came[0]) from error
+            raise
+        if came:
+            raise Interrupted(came[0])
 
 
 @contextlib.contextmanager

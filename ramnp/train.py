@@ -93,7 +93,8 @@ def main(arguments):
     else:
         config, data = make_config(**changes), options.data
     with command.thread_pool(options.threads) as pool:
-        return run.run(config, data, folder, pool, options)
+        run.run(config, data, folder, pool, options)
+    return 0
 
 
 if __name__ == "__main__":

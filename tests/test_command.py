@@ -11,6 +11,9 @@ from ramnp import command
 from ramnp.errors import DivergenceError, UserError
 from ramnp.signals import Interrupted
 
+NOTED = Interrupted(signal.SIGTERM)
+NOTED.add_note("after step 3")
+
 
 @pytest.mark.parametrize(
     ("outcome", "code", "complaint"),
@@ -22,6 +25,7 @@ from ramnp.signals import Interrupted
         (DivergenceError("step 3"), 3, "error: step 3\n"),
         (Interrupted(signal.SIGINT), 130, "interrupted\n"),
         (Interrupted(signal.SIGTERM), 143, "interrupted\n"),
+        (NOTED, 143, "interrupted after step 3\n"),
     ],
 )
 def test_errors_of_the_user_are_one_line_and_an_exit_code(

@@ -38,6 +38,46 @@ def test_raised_at_once(number, code):
     assert_a_second_one_would_end_the_process()
 
 
+class Interrupting:
+    """Something that a signal comes upon while Python clears it away."""
+
+    def __del__(self):
+        send(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_raised_even_where_python_ignores_exceptions():
+    """In a callback that may not fail, the signal waits for the end of the block."""
+    went_on = False
+    with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
+        Interrupting()
+        went_on = True
+    assert went_on and interrupted.value.exit_code == 143
+
+
+@BOTH
+def test_raised_even_where_a_library_makes_it_an_error_of_its_own(number, code):
+    """What comes out is due to the signal, and says so."""
+    with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
+        try:
+            send(number)
+        except signals.Interrupted:
+            raise TypeError("incompatible arguments") from None
+    assert interrupted.value.exit_code == code
+    assert isinstance(interrupted.value.__cause__, TypeError)
+
+
+def test_raised_once_with_all_that_was_added_to_it():
+    """Whoever knows what is saved can say so on the way."""
+    with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
+        try:
+            send(signal.SIGINT)
+        except signals.Interrupted as error:
+            error.add_note("all is saved")
+            raise
+    assert interrupted.value.__notes__ == ["all is saved"]
+
+
 @pytest.mark.parametrize("block", [signals.raised, signals.held_back])
 def test_without_a_signal_nothing_changes(block):
     """Outside the blocks, signals do what they did before."""
