@@ -40,9 +40,13 @@ class Behaviour(NamedTuple):
 
 
 def observe(trajectory, labels, config):
-    """Return the Behaviour in a trajectory; labels (N,)."""
+    """Return the Behaviour in a trajectory; labels (N,).
+
+    Where the trajectory holds no numbers any more, nor do the sums.
+    """
     chosen = trajectory.locations[1:].reshape(-1, 2).astype(np.float64)
-    x, y = np.clip((chosen.T + 1) / 2 * CELLS, 0, CELLS - 1).astype(np.intp)
+    cells = np.clip(np.nan_to_num((chosen.T + 1) / 2 * CELLS), 0, CELLS - 1)
+    x, y = cells.astype(np.intp)
     visits = np.bincount(y * CELLS + x, minlength=CELLS**2)
     reward = reinforce.rewards(trajectory.logits, labels, config.reward)
     R = reinforce.returns_to_go(reward, config.discount).astype(np.float64)
@@ -58,6 +62,7 @@ def observe(trajectory, labels, config):
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def summarize(behaviour):
     """Return the metrics of a Behaviour; without any choice they are 0.
 
@@ -75,7 +80,7 @@ def summarize(behaviour):
         "location_entropy": float(abs((p * np.log2(p)).sum())),
         "first_return": behaviour.first_return / behaviour.num_rollouts,
         "explained_variance": (
-            float(1 - left / variance_of_R) if variance_of_R > 0 else 0.0
+            0.0 if variance_of_R == 0 else float(1 - left / variance_of_R)
         ),
     }
 

@@ -52,6 +52,7 @@ def count_wrong(
     the pool has. between_chunks is called now and then, and may raise to give up.
     """
 
+    @np.errstate(over="ignore", invalid="ignore")  # training tells, should it diverge
     def look(start):
         images, labels = scenes.frozen_chunk(split, name, start, agent.config)
         total = 0

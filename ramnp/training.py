@@ -220,6 +220,12 @@ class Trainer:
     def end_epoch(self, wrong):
         """Close the epoch, given the Wrong of validation; return its row of metrics."""
         state, sums = self.state, self.state.sums
+        seen = diagnostics.summarize(wrong.behaviour)
+        if not all(map(math.isfinite, seen.values())):
+            raise DivergenceError(
+                f"step {state.step}: what the agent does is no longer finite: lower "
+                "--learning-rate (the last checkpoint is untouched)"
+            )
         state.epoch += 1
         row = {
             "epoch": state.epoch,
@@ -232,7 +238,7 @@ class Trainer:
             "images_per_second": sums["images"] / sums["seconds"],
             "seconds": state.seconds,
             "saturation": sums["saturated"] / max(sums["means"], 1),
-            **diagnostics.summarize(wrong.behaviour),
+            **seen,
             "gradient_norms": {
                 network: sums[f"gradient_norm/{network}"] / self.steps_per_epoch
                 for network in self.params

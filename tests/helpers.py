@@ -58,6 +58,7 @@ TINY_RUN = [
 ]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def wrong_of(agent, error=50.0):
     """What validation could say of an agent that looked at one image."""
     images = small_split(0, 1, 12, 12).images / np.float32(255)

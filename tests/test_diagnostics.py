@@ -96,6 +96,23 @@ def test_without_a_choice_there_is_nothing_to_tell(settings, rng):
     assert set(diagnostics.summarize(behaviour).values()) == {0}
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_not_hidden(value, rng):
+    """A location or a class beyond all numbers: the summary is not finite either."""
+    locations = np.zeros((3, 4, 2))
+    locations[1, 2, 0] = value
+    found = summary(trajectory_of(locations))
+    assert not math.isfinite(found["location_spread"])
+    baseline = np.zeros((2, 4))
+    baseline[0, 0] = value
+    logits = rng.normal(size=(3, 4, 3))
+    settings = {"reward": "log-probability"}
+    found = summary(
+        trajectory_of(0 * rng.normal(size=(3, 4, 2)), baseline, logits), **settings
+    )
+    assert not math.isfinite(found["explained_variance"])
+
+
 def test_what_it_tells_is_listed(rng):
     """The names that metrics.jsonl promises hold all of a summary."""
     found = summary(trajectory_of(np.zeros((2, 3, 2))))

@@ -352,6 +352,18 @@ def test_the_cross_entropy_that_is_logged_is_of_one_class(
     assert row["cross_entropy"] == pytest.approx(np.log(10), rel=1e-5)
 
 
+def test_an_agent_that_does_nothing_finite_stops_the_run(digits, pool):
+    """Weights may be finite when what they make of an image is not."""
+    config = tiny_config()
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer.step()
+    trainer.evaluated["core"]["W_g"][:] = 1e38
+    with pytest.raises(DivergenceError, match="step 1: what the agent does is no"):
+        trainer.end_epoch(wrong_of(trainer.agent))
+    assert now.epoch == 0 and now.history == []
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
     """Divergence names the step and the tensor and leaves the checkpoint alone."""
