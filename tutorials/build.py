@@ -101,6 +101,9 @@ def main(arguments):
     """Build the notebooks whose numbers are given, or all."""
     import nbformat
 
+    from ramnp import runtime
+
+    runtime.configure()  # sums are rounded alike, however many cores there are
     for path in sources():
         if arguments and path.name[:2] not in arguments:
             continue

@@ -26,4 +26,4 @@ def test_sources_are_in_reading_order():
     """They are numbered from 01 on, without a gap."""
     numbers = [int(path.name[:2]) for path in build.sources()]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) >= 6
+    assert len(numbers) >= 8

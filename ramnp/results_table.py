@@ -1,0 +1,105 @@
+"""TABLE.md: the paper's figures and ours, from whatever lies under a results folder."""
+
+import dataclasses
+import os
+import shlex
+from pathlib import Path
+from statistics import mean, stdev
+
+from ramnp import study
+from ramnp.files import write_atomically
+from ramnp.tasks import BEST_PUBLISHED, PAPER_ERRORS, TABLES, paper_row
+
+_TOP = """\
+# The paper's tables, and ours
+
+Made by `python -m ramnp.reproduce` from the results that lie beside it, not by hand.
+
+Test errors in percent. arXiv and NIPS are the paper's two versions; `?` marks a figure that was read in transcriptions
+only. *Ours* is one rollout per image, with the weights that were best on the validation scenes: the mean over the seeds
+± their sample standard deviation. *Ten rollouts* averages the class probabilities of as many rollouts; a network that
+sees the whole image draws nothing. *Minutes* is the mean time of a run, in which other runs shared the machine.
+The rows `ram` are trained as in the paper; `random` is `best` with random glimpses. The command gives the figure of
+the first seed.
+"""
+_HEAD = """\
+| row | model | arXiv | NIPS | ours | ten rollouts | seeds | epochs | minutes | command |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def write_table(results):
+    """Make TABLE.md anew; return its path."""
+    parts = [_TOP]
+    for table, task in TABLES.items():
+        parts.append(
+            f"\n## Table {table}: {task}\n\nThe best figure published with hard "
+            f"attention: {BEST_PUBLISHED[task]}.\n\n{_HEAD}"
+        )
+        for row in study.row_names(table):
+            parts += _lines(table, row, os.path.join(results, table, row))
+    study.make_folder(results)
+    path = os.path.join(results, "TABLE.md")
+    write_atomically(path, "".join(parts))
+    return path
+
+
+def _lines(table, row, folder):
+    """Return a row's lines: one for each configuration that there are results of."""
+    runs = {}
+    for path in sorted(Path(folder).glob("seed-*")):
+        if result := study.read_result(path):
+            same = dataclasses.replace(result.config, seed=0), result.data
+            runs.setdefault(same, []).append(result)
+    if not runs:
+        config = study.row_config(table, row)
+        return [_line(row, config, "not run yet", "", "", "", "", _command(config))]
+    return [
+        _line(row, *_cells(sorted(results, key=lambda r: r.config.seed)))
+        for results in runs.values()
+    ]
+
+
+def _cells(results):
+    """Return the cells of runs that differ in their seeds alone."""
+    config, data, _ = results[0]
+
+    def column(name):
+        return [result.figures[name] for result in results]
+
+    draws = config.model == "ram"
+    return (
+        config,
+        _mean_and_spread(column("test_error")),
+        _mean_and_spread(column("test_error_rollouts")) if draws else "",
+        len(results),
+        config.epochs,
+        f"{mean(column('seconds')) / 60:.1f}",
+        _command(config, data),
+    )
+
+
+def _line(row, config, *cells):
+    published = PAPER_ERRORS[config.task].get(paper_row(config), ("-", "-"))
+    cells = (f"`{row}`", _model(row, config), *published, *cells)
+    return "| " + " | ".join(map(str, cells)) + " |\n"
+
+
+def _command(config, data=None):
+    options = shlex.join(study.train_options(config, data))
+    return f"`python -m ramnp.train {options}`"
+
+
+def _model(row, config):
+    if config.model == "fc":
+        return f"FC 2 × {config.fc_size}"
+    if config.model == "conv":
+        return "convolutional, 2 layers"
+    ours = "our best RAM" if row == "best" else "RAM"
+    looks = "random " if config.policy == "random" else ""
+    return f"{ours}, {config.num_glimpses} {looks}glimpses"
+
+
+def _mean_and_spread(figures):
+    spread = f" ± {stdev(figures):.2f}" if len(figures) > 1 else ""
+    return f"{mean(figures):.2f}{spread}"

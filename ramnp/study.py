@@ -1,0 +1,169 @@
+"""The rows of the paper's tables as runs: their settings, folders, and what is done."""
+
+import contextlib
+import dataclasses
+import json
+import os
+from typing import NamedTuple
+
+from ramnp import run
+from ramnp.config import Config, option_name
+from ramnp.errors import CheckpointError, UserError
+from ramnp.files import write_atomically
+from ramnp.tasks import PAPER_ERRORS, TABLES, make_config
+
+RESULT, METRICS = "result.json", "metrics.jsonl"
+# The paper does not say how long it trained its baselines.
+_BASELINE = {"recipe": "quick", "epochs": 60}
+
+
+class Place(NamedTuple):
+    """Where a study keeps its things."""
+
+    runs: str  # run folders: checkpoints and pictures
+    results: str  # what is left of each finished run, and the tables
+    data: str | None = None  # as the option --data
+
+
+class Job(NamedTuple):
+    """One run of a study."""
+
+    table: str
+    row: str
+    config: Config
+
+    def __str__(self):
+        return f"{self.table} {self.row} seed {self.config.seed}"
+
+    @property
+    def folder(self):
+        """Its folder within those of a Place."""
+        return os.path.join(self.table, self.row, f"seed-{self.config.seed}")
+
+
+class Result(NamedTuple):
+    """What is left of a finished run."""
+
+    config: Config
+    data: str | None
+    figures: dict  # result.json
+
+
+def row_names(table):
+    """Return the names of a table's rows: the paper's, and our best."""
+    return [*PAPER_ERRORS[TABLES[table]], "best"]
+
+
+def row_config(table, row, **changes):
+    """Return the configuration of a row, with some fields changed."""
+    kind, _, size = row.partition("-")
+    settings = {
+        "fc": lambda: _BASELINE | {"model": "fc", "fc_size": int(size)},
+        "conv": lambda: _BASELINE | {"model": "conv"},
+        "ram": lambda: {"recipe": "paper", "num_glimpses": int(size)},
+        # But for where it looks, it is the agent of the row "best".
+        "random": lambda: {
+            "recipe": "best",
+            "policy": "random",
+            "num_glimpses": int(size),
+        },
+        "best": lambda: {"recipe": "best"},
+    }[kind]()
+    return make_config(TABLES[table], **(settings | changes))
+
+
+def train_options(config, data=None):
+    """Return the options of ramnp.train that give this configuration, and no others."""
+    usual = make_config(config.task, config.recipe)
+    options = ["--task", config.task, "--recipe", config.recipe]
+    for spec in dataclasses.fields(Config):
+        value, name = getattr(config, spec.name), option_name(spec.name)
+        if spec.name == "seed" or value == getattr(usual, spec.name):
+            continue
+        if spec.type is bool:
+            options.append(name if value else name.replace("--", "--no-", 1))
+        else:
+            options += [name, str(value)]
+    options += ["--seed", str(config.seed)]
+    return options if data is None else [*options, "--data", data]
+
+
+def read_result(folder):
+    """Return the Result in a folder, or None if there is none.
+
+    Raises UserError if it is damaged.
+    """
+    path = os.path.join(folder, RESULT)
+    if not os.path.exists(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            figures = json.load(file)
+        for name in ("test_error", "test_error_rollouts", "seconds"):
+            if type(figures[name]) not in (int, float):
+                raise TypeError(f"{name} is no number")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(
+            f"{path} is damaged: restore it, or remove its folder to train anew"
+        ) from error
+    return Result(*run.read_config(folder, {}), figures)
+
+
+def still_to_do(job, place, epochs=None):
+    """Return the job as it is to be done, or None if it is done.
+
+    A run that was begun, or done, with other `epochs` keeps them unless a number is
+    asked for. Raises UserError if any other setting has changed since.
+    """
+    for root in (place.results, place.runs):
+        folder = os.path.join(root, job.folder)
+        if not os.path.exists(os.path.join(folder, run.CONFIG)):
+            continue
+        wanted = dataclasses.asdict(job.config)
+        if epochs is None:
+            del wanted["epochs"]
+        try:
+            config, _ = run.read_config(folder, wanted)
+        except CheckpointError as error:
+            reason = str(error).partition(": ")[0]
+            raise UserError(
+                f"{reason}: remove {folder} to train anew, or leave {job.row} out "
+                "by --rows"
+            ) from error
+        if os.path.exists(os.path.join(folder, RESULT)) and root == place.results:
+            return None
+        job = job._replace(config=config)
+    return job
+
+
+def keep_result(job, place):
+    """Copy what is worth keeping of a finished run; return the Result."""
+    source, target = (
+        os.path.join(root, job.folder) for root in (place.runs, place.results)
+    )
+    make_folder(target)
+    for name in (run.CONFIG, METRICS, RESULT):  # the last one says that all are there
+        with open(os.path.join(source, name), "rb") as file:
+            write_atomically(os.path.join(target, name), file.read())
+    return read_result(target)
+
+
+def epochs_done(jobs, place):
+    """Return how many epochs of the jobs' runs are over."""
+    total = 0
+    for job in jobs:
+        path = os.path.join(place.runs, job.folder, METRICS)
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            total += file.read().count(b"\n")
+    return total
+
+
+def make_folder(folder):
+    """Make a folder and those above it, unless they exist."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make the folder {folder}: {error.strerror}; "
+            "work where files can be written"
+        ) from error

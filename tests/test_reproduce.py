@@ -1,0 +1,456 @@
+"""python -m ramnp.reproduce: which runs, what becomes of them, how they are stopped."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from ramnp import checkpoint, jobs, reproduce, run, signals, study, train
+from ramnp.datasets import mnist
+from ramnp.errors import UserError
+from ramnp.tasks import make_config
+from tests.helpers import TINY_RUN
+from tests.test_jobs import is_alive, need_dask, wait_for, wait_for_the_end_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def tiny_config(**changes):
+    """The configuration of a run of TINY_RUN."""
+    options = vars(train.parse(TINY_RUN))
+    names = {field.name for field in dataclasses.fields(make_config())}
+    given = {n: v for n, v in options.items() if n in names and v is not None}
+    return make_config(**(given | changes))
+
+
+def outcome(folder):
+    """All of a finished run that must not depend on how often it was stopped."""
+    result = json.loads((folder / "result.json").read_text())
+    for clock in ("seconds", "images_per_second"):
+        del result[clock]
+    best = checkpoint.load(folder / "checkpoint.npz")[0]["parameters"]
+    return result, best.tobytes()
+
+
+class Inline(Executor):
+    """Does each job at once, in this thread."""
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+@pytest.fixture
+def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
+    """The command in an empty folder, with tiny rows, all in this process.
+
+    Its value is a list of what was started.
+    """
+    started = []
+
+    @contextmanager
+    def inline_executor(count):
+        yield Inline(), Event()
+
+    def train_here(options, folder, directory, stop):
+        started.append(folder)
+        resumed = ["--resume"] if os.path.exists(f"{folder}/config.json") else []
+        return jobs.Outcome(train.main([*options, "--run", folder, *resumed]), "")
+
+    load = mnist.load
+    monkeypatch.setattr(
+        mnist, "load", lambda data=None, **named: load(data or digits_file, **named)
+    )
+    monkeypatch.setattr(jobs, "local_executor", inline_executor)
+    monkeypatch.setattr(jobs, "supervise", train_here)
+    monkeypatch.setattr(
+        study,
+        "row_config",
+        lambda table, row, **changes: tiny_config(h_size=16 + len(row), **changes),
+    )
+    monkeypatch.chdir(tmp_path)
+    return started
+
+
+def test_what_is_missing_is_trained_and_nothing_twice(tiny_study, tmp_path, capsys):
+    """Results, the table, a line a run; the second time nothing is left to do."""
+    asked = ["--table", "1a", "--rows", "best", "conv", "--epochs", "1"]
+    assert reproduce.main(asked) == 0
+    folders = [f"runs/reproduce/1a/{row}/seed-0" for row in ("conv", "best")]
+    assert tiny_study == folders
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "runs to do: 2, done before: 0"
+    assert printed[-1] == "the table: results/TABLE.md"
+    for row in ("conv", "best"):
+        (line,) = [line for line in printed if line.startswith(f"1a {row} seed 0: ")]
+        error = json.loads(
+            (tmp_path / f"results/1a/{row}/seed-0/result.json").read_text()
+        )["test_error"]
+        assert f"test error {error:.2f} %, 1 epochs, " in line
+    table = (tmp_path / "results/TABLE.md").read_text()
+    assert table.count("not run yet") == table.count("\n| `") - 2
+
+    assert reproduce.main(asked) == 0
+    assert tiny_study == folders
+    assert capsys.readouterr().out.startswith("runs to do: 0, done before: 2\n")
+
+    assert reproduce.main([*asked, "--seeds", "2"]) == 0
+    assert tiny_study[2:] == [f.replace("seed-0", "seed-1") for f in folders]
+
+
+def test_another_number_of_epochs_is_not_taken_for_done(tiny_study):
+    """One line says what to remove, before anything is started."""
+    asked = ["--table", "1a", "--rows", "best", "--epochs"]
+    assert reproduce.main([*asked, "1"]) == 0
+    with pytest.raises(UserError, match="--epochs 1, not 2: remove results/1a/best"):
+        reproduce.main([*asked, "2"])
+    assert len(tiny_study) == 1
+
+
+def test_the_table_alone_is_made_without_a_run(tiny_study, tmp_path, capsys):
+    """From whatever lies there."""
+    assert reproduce.main(["--only-table"]) == 0
+    assert tiny_study == []
+    assert capsys.readouterr().out == "results/TABLE.md\n"
+    assert "not run yet" in (tmp_path / "results/TABLE.md").read_text()
+
+
+def test_smoke_does_the_whole_path_afresh_beside_the_study(
+    tiny_study, tmp_path, monkeypatch
+):
+    """One row of each kind on a few digits; nothing of the study or a user is touched."""
+    monkeypatch.setattr(reproduce, "SMOKE_DIGITS", 70)
+    kept = tmp_path / "runs/smoke/mine.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    for _ in range(2):
+        assert reproduce.main(["--table", "1a", "--smoke"]) == 0
+    rows = ["fc-256", "conv", "ram-7", "best"]
+    assert tiny_study == 2 * [f"runs/smoke/runs/1a/{row}/seed-0" for row in rows]
+    assert kept.exists() and not (tmp_path / "results").exists()
+    table = (tmp_path / "runs/smoke/results/TABLE.md").read_text()
+    assert table.count("not run yet") == table.count("\n| `") - len(rows)
+    result = (tmp_path / "runs/smoke/results/1a/best/seed-0/result.json").read_text()
+    assert json.loads(result)["epochs"] == reproduce.SMOKE_EPOCHS
+    assert json.loads(result)["num_test"] == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--table is missing: choose one of 1a, 1b, 2a, 2b, all; "),
+        (["--table", "3"], "--table"),
+        (["--table", "1a", "--rows", "ram-8"], "--rows ram-8: table 1a has fc-256, "),
+        (["--table", "1a", "--seeds", "0"], "--seeds 0: must be between 1 and"),
+        (["--table", "1a", "--jobs", "-1"], "--jobs -1: must be between 1 and"),
+        (["--table", "1a", "--epochs", "0"], "--epochs 0: must be between 1 and"),
+        (["--table", "1a", "--jobs", "2", "--scheduler", "x"], "--jobs and --sched"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, words, tmp_path, monkeypatch):
+    """It names the option, and nothing is made."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        reproduce.main(arguments)
+    (line,) = str(error.value).splitlines()
+    assert words in line
+    assert [*tmp_path.iterdir()] == []
+
+
+def names_of(*arguments):
+    return [str(job) for job in reproduce.chosen_jobs(reproduce.parse(arguments))]
+
+
+def test_jobs_are_those_asked_for_each_seed_in_its_turn():
+    """All rows with one seed come before any with the next."""
+    assert names_of("--table", "2b") == [
+        f"2b {row} seed 0"
+        for row in ("conv", "ram-4", "ram-6", "ram-8", "random-8", "best")
+    ]
+    assert names_of("--table", "all", "--rows", "best", "ram-7", "--seeds", "2") == [
+        f"{row} seed {seed}"
+        for seed in (0, 1)
+        for row in ("1a ram-7", "1a best", "1b best", "2a best", "2b best")
+    ]
+    rows = ("fc-256", "conv", "ram-8", "random-8", "best")
+    assert names_of("--table", "2a", "--smoke") == [f"2a {row} seed 0" for row in rows]
+
+
+@pytest.fixture
+def scripted(monkeypatch, tmp_path):
+    """Do two jobs whose processes end as a script says; return the exit code."""
+    place = study.Place(str(tmp_path / "runs"), str(tmp_path / "results"))
+    kept = []
+
+    def keep_result(job, place):
+        kept.append(str(job))
+        return study.Result(job.config, None, {"test_error": 1.0, "seconds": 60})
+
+    monkeypatch.setattr(study, "keep_result", keep_result)
+
+    def do(script):
+        def supervise(options, folder, directory, stop):
+            return jobs.Outcome(*script[os.path.basename(folder)].pop(0))
+
+        monkeypatch.setattr(jobs, "supervise", supervise)
+        todo = [study.Job("1a", "best", tiny_config(seed=seed)) for seed in (0, 1)]
+        return reproduce.do_with(Inline(), Event(), todo, place, 1), kept
+
+    return do
+
+
+def test_a_killed_run_is_started_again_a_few_times(scripted, capsys):
+    """Whatever killed it; the others go on meanwhile."""
+    code, kept = scripted(
+        {"seed-0": [(-9, ""), (143, ""), (0, "")], "seed-1": [(0, "")]}
+    )
+    assert code == 0 and sorted(kept) == ["1a best seed 0", "1a best seed 1"]
+    said = capsys.readouterr().out
+    assert said.count("1a best seed 0: its process was killed; it goes on") == 2
+
+
+def test_a_run_that_is_killed_each_time_is_given_up(scripted, capsys):
+    """The others are done none the less."""
+    code, kept = scripted({"seed-0": [(-9, "")] * 3, "seed-1": [(0, "")]})
+    assert code == 1 and kept == ["1a best seed 1"]
+    assert "1a best seed 0: killed 3 times" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_is_not_started_again(scripted, capsys):
+    """Its own complaint and exit code are passed on."""
+    script = {"seed-0": [(3, "error: step 5: it diverged")], "seed-1": [(0, "")]}
+    code, kept = scripted(script)
+    assert code == 3 and kept == ["1a best seed 1"]
+    assert "1a best seed 0: error: step 5: it diverged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_an_interrupt_stops_every_run_and_says_how_to_go_on(
+    number, code, tmp_path, monkeypatch, capsys
+):
+    """It waits for the runs to save, and starts no other."""
+    ended = []
+
+    def supervise(options, folder, directory, stop):
+        if "conv" in folder:
+            os.kill(os.getpid(), number)
+        assert stop.wait(60)
+        ended.append(folder)
+        return jobs.Outcome(143, "")
+
+    monkeypatch.setattr(jobs, "supervise", supervise)
+    monkeypatch.setattr(mnist, "load", lambda data: None)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--table", "1a", "--rows", "best", "conv", "--jobs", "2"]
+    with signals.raised():
+        assert reproduce.main(arguments) == code
+    assert len(ended) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"go on with python -m ramnp.reproduce {' '.join(arguments)}")
+
+
+# What follows takes real processes.
+
+STUDY = """
+import json, sys
+from argparse import Namespace
+from ramnp import command, reproduce, study
+from ramnp.config import Config
+
+def main(arguments):
+    place, configs, options = map(json.loads, arguments)
+    place = study.Place(*place)
+    jobs = [study.Job("1a", "best", Config(**fields)) for fields in configs]
+    jobs = [job for job in (study.still_to_do(job, place) for job in jobs) if job]
+    return reproduce.do(jobs, place, Namespace(**options))
+
+command.run(main)
+"""
+
+
+EPOCHS = 60
+
+
+def brief_config(seed):
+    """The configuration of a run of a second that draws no glimpses."""
+    sizes = {"fc_size": 16, "image_height": 12, "image_width": 12}
+    return tiny_config(seed=seed, epochs=EPOCHS, model="fc", **sizes)
+
+
+class Study:
+    """Two runs of a second each, as another process has them done."""
+
+    def __init__(self, folder, digits_file, scheduler=None):
+        self.place = [str(folder / "runs"), str(folder / "results"), digits_file]
+        self.runs = [folder / f"runs/1a/best/seed-{seed}" for seed in (0, 1)]
+        self.results = [folder / f"results/1a/best/seed-{seed}" for seed in (0, 1)]
+        self.options = {"jobs": 2, "scheduler": scheduler}
+
+    def start(self):
+        """Start to do what is left to do."""
+        configs = [dataclasses.asdict(brief_config(seed)) for seed in (0, 1)]
+        arguments = map(json.dumps, (self.place, configs, self.options))
+        return subprocess.Popen(
+            [sys.executable, "-c", STUDY, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_until_both_are_under_way(self):
+        """Wait; return the process ids of the runs."""
+        for folder in self.runs:
+            wait_for(folder / "checkpoint.npz")
+        return [int((folder / ".lock").read_text()) for folder in self.runs]
+
+    @property
+    def outcomes(self):
+        return [outcome(folder) for folder in self.runs]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(digits_file, tmp_path_factory):
+    """The outcomes of the two runs, done one after the other by `ramnp.train`."""
+    outcomes = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "draw", lambda *given: [])
+        for seed in (0, 1):
+            folder = tmp_path_factory.mktemp("whole") / "run"
+            options = study.train_options(brief_config(seed))
+            options += ["--data", digits_file, "--run", str(folder)]
+            assert train.main(options) == 0
+            outcomes.append(outcome(folder))
+    return outcomes
+
+
+def rows_of(folder):
+    return (folder / "metrics.jsonl").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_a_killed_process_loses_nothing(digits_file, tmp_path, uninterrupted):
+    """Epochs that were over are not repeated, and the result is the same to the bit."""
+    tiny = Study(tmp_path, digits_file)
+    with tiny.start() as process:
+        pid, _ = tiny.wait_until_both_are_under_way()
+        os.kill(pid, signal.SIGKILL)
+        before = rows_of(tiny.runs[0])
+        said, complaint = process.communicate()
+    assert process.returncode == 0, complaint
+    assert "1a best seed 0: its process was killed; it goes on" in said
+    assert "seed 1: its process" not in said  # the other was left alone
+    assert len(before) < EPOCHS
+    assert rows_of(tiny.results[0])[: len(before)] == before  # clocks and all
+    assert tiny.outcomes == uninterrupted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name
+)
+def test_a_stopped_study_leaves_no_process_and_goes_on(
+    number, digits_file, tmp_path, uninterrupted
+):
+    """Stopped by a signal or killed: its runs save and end, and the next one goes on."""
+    tiny = Study(tmp_path, digits_file)
+    with tiny.start() as process:
+        pids = tiny.wait_until_both_are_under_way()
+        process.send_signal(number)
+        _, complaint = process.communicate()
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+    assert process.returncode == codes[number], complaint
+    if number == signal.SIGKILL:
+        for pid in pids:
+            wait_for_the_end_of(pid)
+    assert not any(map(is_alive, pids))
+    steps = [
+        checkpoint.load(folder / "checkpoint.npz")[1]["step"] for folder in tiny.runs
+    ]
+    assert all(0 < step < 4 * EPOCHS for step in steps)
+    with tiny.start() as process:
+        _, complaint = process.communicate()
+    assert process.returncode == 0, complaint
+    assert tiny.outcomes == uninterrupted
+
+
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """The address of a Dask cluster of two worker processes on this machine."""
+    need_dask()
+    program = tmp_path / "cluster.py"  # its workers import it
+    program.write_text(CLUSTER)
+    with subprocess.Popen(
+        [sys.executable, str(program)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.slow
+def test_a_dask_worker_killed_in_the_middle_loses_nothing(
+    cluster, digits_file, tmp_path, uninterrupted
+):
+    """Its run saves and stops, and another worker goes on to the same bits."""
+    tiny = Study(tmp_path, digits_file, cluster)
+    with tiny.start() as process:
+        pid, _ = tiny.wait_until_both_are_under_way()
+        os.kill(parent_of(pid), signal.SIGKILL)
+        before = rows_of(tiny.runs[0])
+        _, complaint = process.communicate()
+    assert process.returncode == 0, complaint
+    assert int((tiny.runs[0] / ".lock").read_text()) != pid  # another process finished
+    assert rows_of(tiny.results[0])[: len(before)] == before
+    assert tiny.outcomes == uninterrupted
+
+
+@pytest.mark.slow
+def test_an_interrupt_reaches_the_runs_on_a_dask_cluster(
+    cluster, digits_file, tmp_path, uninterrupted
+):
+    """They have saved and ended when the command ends, and it can go on elsewhere."""
+    tiny = Study(tmp_path, digits_file, cluster)
+    with tiny.start() as process:
+        pids = tiny.wait_until_both_are_under_way()
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate()
+    assert process.returncode == 130, complaint
+    assert not any(map(is_alive, pids))
+    tiny.options["scheduler"] = None
+    with tiny.start() as process:
+        _, complaint = process.communicate()
+    assert process.returncode == 0, complaint
+    assert tiny.outcomes == uninterrupted

@@ -1,0 +1,127 @@
+"""TABLE.md: every row, both published columns, and ours from the results alone."""
+
+import dataclasses
+import json
+import os
+import shlex
+
+import pytest
+
+from ramnp import results_table, run, study, train
+from ramnp.errors import UserError
+from ramnp.tasks import PAPER_ERRORS, TABLES, make_config
+
+
+@pytest.fixture
+def results(tmp_path):
+    return str(tmp_path / "results")
+
+
+def put(results, table, row, config, data=None, **figures):
+    """Write a result as a run leaves it."""
+    folder = os.path.join(results, study.Job(table, row, config).folder)
+    os.makedirs(folder)
+    figures = {"test_error": 1.0, "test_error_rollouts": 0.5, "seconds": 60} | figures
+    for name, fields in (
+        ("config.json", dataclasses.asdict(config) | {"data": data}),
+        ("result.json", figures),
+    ):
+        with open(os.path.join(folder, name), "w") as file:
+            json.dump(fields, file)
+
+
+def lines_of(results, table, row):
+    """Return the cells of each line of a row in TABLE.md."""
+    with open(results_table.write_table(results), encoding="utf-8") as file:
+        section = file.read().partition(f"## Table {table}")[2].partition("## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith(f"| `{row}` ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_without_results_every_row_stands_there_with_the_papers_figures(table, results):
+    """Both columns, question marks included, and the command that would fill it."""
+    for row in study.row_names(table):
+        (cells,) = lines_of(results, table, row)
+        assert len(cells) == 10
+        figures = PAPER_ERRORS[TABLES[table]]
+        if row in figures:
+            assert tuple(cells[2:4]) == figures[row]
+        assert cells[4:9] == ["not run yet", "", "", "", ""]
+        assert f"--task {TABLES[table]} " in cells[9]
+    (headline,) = lines_of(results, "2a", "ram-6")
+    assert headline[1:4] == ["RAM, 6 glimpses", "4.08", "5.88 ?"]
+
+
+def test_seeds_are_averaged_with_their_spread(results):
+    """Mean ± sample standard deviation, how many, mean minutes, first seed's command."""
+    config = study.row_config("1b", "ram-8")
+    errors = [1.0, 1.5, 2.3]
+    for seed in (2, 0, 1):
+        put(
+            *(results, "1b", "ram-8", dataclasses.replace(config, seed=seed)),
+            test_error=errors[seed],
+            test_error_rollouts=errors[seed] / 2,
+            seconds=60 * (seed + 1),
+        )
+    (cells,) = lines_of(results, "1b", "ram-8")
+    assert cells[:4] == ["`ram-8`", "RAM, 8 glimpses", "1.20", "1.84"]
+    # ((0.6² + 0.1² + 0.7²) / 2)^½ = 0.656
+    assert cells[4:9] == ["1.60 ± 0.66", "0.80 ± 0.33", "3", "200", "2.0"]
+    assert cells[9] == (
+        "`python -m ramnp.train --task translated --recipe paper --seed 0`"
+    )
+
+
+def test_one_seed_has_no_spread(results):
+    """Nor has a network that draws nothing a figure over rollouts."""
+    put(results, "2b", "conv", study.row_config("2b", "conv"), test_error=14.256)
+    (cells,) = lines_of(results, "2b", "conv")
+    assert cells[1:9] == [
+        *("convolutional, 2 layers", "14.35 ?", "16.51"),
+        *("14.26", "", "1", "60", "1.0"),
+    ]
+
+
+def test_runs_with_different_settings_are_never_averaged(results):
+    """Each gets a line of its own, with the command that it was made by."""
+    for seed, size in ((0, 256), (1, 300)):
+        config = make_config("centered", "best", seed=seed, h_size=size)
+        put(results, "1a", "best", config, test_error=seed)
+    first, second = lines_of(results, "1a", "best")
+    assert (first[4], second[4]) == ("0.00", "1.00")
+    assert first[6] == second[6] == "1"
+    assert "--h-size" not in first[9] and "--h-size 300 --seed 1" in second[9]
+
+
+def test_the_command_of_a_result_is_its_own_whatever_the_recipe_says_now(
+    results, finished_run
+):
+    """It can be given as it stands, data included."""
+    config, _ = run.read_config(finished_run, {})
+    put(results, "1a", "best", config, data="my digits.npz")
+    (cells,) = lines_of(results, "1a", "best")
+    words = shlex.split(cells[9].strip("`"))
+    assert words[:3] == ["python", "-m", "ramnp.train"]
+    options = train.parse(words[3:])
+    assert options.data == "my digits.npz"
+    for field in dataclasses.fields(config):
+        value = getattr(options, field.name)
+        assert value is None or value == getattr(config, field.name)
+
+
+def test_the_same_results_make_the_same_table(results):
+    """It is made from them and from nothing else."""
+    put(results, "1a", "best", study.row_config("1a", "best"))
+    tables = []
+    for _ in range(2):
+        with open(results_table.write_table(results), "rb") as file:
+            tables.append(file.read())
+    assert tables[0] == tables[1]
+
+
+def test_a_damaged_result_is_one_line(results):
+    """Better no table than one without it."""
+    put(results, "1a", "best", study.row_config("1a", "best"), seconds=None)
+    with pytest.raises(UserError, match=r"best/seed-0/result\.json is damaged"):
+        results_table.write_table(results)

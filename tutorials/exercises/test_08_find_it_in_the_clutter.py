@@ -1,0 +1,90 @@
+"""Checks the answers to tutorial 8."""
+
+import numpy as np
+
+from ramnp import model
+from ramnp.config import Config
+from ramnp.networks import core_network, glimpse_network, glimpse_sensor
+from ramnp.proofs import complex_step
+from ramnp.proofs.complex_step import flat, nested
+
+
+def covers(l, side, patch, scales):
+    """Tell whether the widest patch at l covers every pixel."""
+    edges = glimpse_sensor.windows(np.array([l], float), (side, side), patch, scales)
+    left, top, right, bottom = edges[0, -1]
+    return left <= 0 and top <= 0 and right >= side and bottom >= side
+
+
+def test_1_scales_needed(answers):
+    """With so many patches the sensor's own windows cover the image, with fewer not."""
+    for side, patch in ((60, 12), (100, 12), (28, 8), (96, 12), (8, 8), (400, 6)):
+        centre, anywhere = answers.scales_needed(side, patch)
+        for k, places in ((centre, [(0, 0)]), (anywhere, [(-1, -1), (1, 1), (-1, 1)])):
+            assert all(covers(l, side, patch, k) for l in places)
+            assert k == 1 or not all(covers(l, side, patch, k - 1) for l in places)
+
+
+def test_2_glimpse(answers, rng):
+    """It sees what the package's sensor sees, for both factors, beyond corners too."""
+    image = rng.random((20, 30))
+    S = answers.sums(image)
+    assert S.shape == (21, 31) and np.isclose(S[3, 5], image[:3, :5].sum())
+    for factor in (2, 3):
+        pyramid = glimpse_sensor.prepare(image[None], 6, 3, factor)
+        for l in rng.uniform(-1.6, 1.6, size=(40, 1, 2)):
+            ((left, top),) = glimpse_sensor.first_pixel(l, np.array([30, 20]), 6)
+            rho = answers.glimpse(S, left, top, 6, 3, factor)
+            expected = glimpse_sensor.forward(pyramid, l).reshape(3, 6, 6)
+            assert np.allclose(rho, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_3_context_network(answers, rng):
+    """Its outputs are the formulas', its gradients the complex step's."""
+    config = Config(
+        num_glimpses=3,
+        patch_size=4,
+        num_scales=2,
+        num_classes=5,
+        hg_size=5,
+        hl_size=4,
+        g_size=6,
+        h_size=7,
+    )
+    drawn = model.init(rng, config, np.float64)
+    del drawn["baseline"]
+    params = {name: rng.standard_normal(a.shape) / 2 for name, a in flat(drawn).items()}
+    for name, shape in (("W_c", (9, 7)), ("b_c", 7), ("W_0", (7, 2)), ("b_0", 2)):
+        params[f"context.{name}"] = rng.standard_normal(shape)
+    images = rng.random((2, 12, 12))
+    locations = rng.uniform(-1, 1, size=(3, 2, 2))
+    logits, mu = answers.look(nested(params), images, locations, config)
+
+    c = images.reshape(2, 3, 4, 3, 4).mean(axis=(2, 4)).reshape(2, 9)
+    h = np.maximum(c @ params["context.W_c"] + params["context.b_c"], 0)
+    first = np.tanh(h @ params["context.W_0"] + params["context.b_0"])
+    assert np.allclose(mu[0], first, rtol=1e-12)
+    pyramid = glimpse_sensor.prepare(images, 4, 2)
+    rho = glimpse_sensor.forward(pyramid, locations[0])
+    g, _ = glimpse_network.forward(nested(params)["glimpse"], rho, locations[0])
+    (h,), _ = core_network.forward(nested(params)["core"], (h,), g)
+    expected = h @ params["action.W_a"] + params["action.b_a"]
+    assert np.allclose(logits[0], expected, rtol=1e-12)
+    expected = h @ params["location.W_mu"] + params["location.b_mu"]
+    assert np.allclose(mu[1], expected, rtol=1e-12)
+
+    dlogits, dmu = rng.standard_normal((3, 2, 5)), rng.standard_normal((3, 2, 2))
+    of_policy = [n for n in params if n.startswith("location") or n.endswith("_0")]
+
+    def outputs(a):
+        return answers.look(nested(params | a), images, locations, config)
+
+    exact = complex_step.derivatives(
+        lambda a: (dlogits * outputs(a)[0]).sum(),
+        {n: a for n, a in params.items() if n not in of_policy},
+    ) | complex_step.derivatives(
+        lambda a: (dmu * outputs(a)[1]).sum(), {n: params[n] for n in of_policy}
+    )
+    found = answers.gradients(nested(params), images, locations, dlogits, dmu, config)
+    by_hand = {name: flat(found)[name] for name in exact}
+    assert complex_step.failures(by_hand, exact, coordinate=1e-8) == {}
