@@ -42,6 +42,25 @@ def nothing_beyond_this_machine():
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_network_unless_marked(request, monkeypatch):
+    """Fail any test that uses the network of this machine without the mark loopback."""
+    if request.node.get_closest_marker("loopback"):
+        return
+
+    def guarded(call):
+        def use(self, address):
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                pytest.fail(f"a test without the mark loopback used {address}")
+            return call(self, address)
+
+        return use
+
+    for name in ("bind", "connect", "connect_ex"):
+        call = getattr(socket.socket, name)
+        monkeypatch.setattr(socket.socket, name, guarded(call))
+
+
 def _is_here(host):
     try:
         return ipaddress.ip_address(host).is_loopback

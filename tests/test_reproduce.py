@@ -237,7 +237,7 @@ def test_a_run_that_fails_is_not_started_again(scripted, capsys):
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
 def test_an_interrupt_stops_every_run_and_says_how_to_go_on(
-    number, code, tmp_path, monkeypatch, capsys
+    number, code, tmp_path, monkeypatch
 ):
     """It waits for the runs to save, and starts no other."""
     ended = []
@@ -253,10 +253,10 @@ def test_an_interrupt_stops_every_run_and_says_how_to_go_on(
     monkeypatch.setattr(mnist, "load", lambda data: None)
     monkeypatch.chdir(tmp_path)
     arguments = ["--table", "1a", "--rows", "best", "conv", "--jobs", "2"]
-    with signals.raised():
-        assert reproduce.main(arguments) == code
-    assert len(ended) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
+        reproduce.main(arguments)
+    assert len(ended) == 2 and interrupted.value.exit_code == code
+    (line,) = interrupted.value.__notes__
     assert line.endswith(f"go on with python -m ramnp.reproduce {' '.join(arguments)}")
 
 

@@ -206,6 +206,7 @@ def test_what_is_no_python_is_installed_too():
     assert declared == others
 
 
+@pytest.mark.loopback
 def test_tests_reach_nothing_beyond_this_machine():
     """Every way out fails a test in a manner that no code can take for bad luck."""
     with socket.socket() as out:
@@ -220,3 +221,11 @@ def test_tests_reach_nothing_beyond_this_machine():
     with socket.create_server(("127.0.0.1", 0)) as server:
         for host in ("127.0.0.1", "localhost"):
             socket.create_connection((host, server.getsockname()[1])).close()
+
+
+def test_tests_use_no_network_unless_they_say_so():
+    """Not even that of this machine: it takes the mark loopback."""
+    with socket.socket() as either_way:
+        for use in (either_way.bind, either_way.connect, either_way.connect_ex):
+            with pytest.raises(pytest.fail.Exception, match="without the mark"):
+                use(("127.0.0.1", 0))

@@ -16,6 +16,8 @@ from ramnp.datasets import download
 from ramnp.datasets.idx import idx_bytes
 from ramnp.errors import DataError, UserError
 
+pytestmark = pytest.mark.loopback
+
 RNG = np.random.default_rng(0)
 CONTENT = {
     "train-images-idx3-ubyte": idx_bytes(RNG.integers(0, 256, (9, 28, 28), np.uint8)),
