@@ -11,6 +11,8 @@ import pytest
 from tutorials import build
 
 SOURCES = {path.stem: path for path in build.sources()}
+# Those that train on real digits take most of a minute.
+LONG = ("07_train_and_watch", "08_find_it_in_the_clutter")
 LARGEST = 1_500_000  # bytes
 
 
@@ -32,7 +34,13 @@ def outputs(notebook, kind):
                 yield output
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+        for name in SOURCES
+    ],
+)
 def test_source_runs_and_prints_what_its_notebook_shows(name, tmp_path):
     """As a plain script, from anywhere, without Jupyter, its asserts hold."""
     environment = os.environ | {"MPLBACKEND": "agg", "OPENBLAS_NUM_THREADS": "1"}
