@@ -460,7 +460,7 @@ def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
     ],
 )
 def test_stopped_while_it_tests_or_draws(
-    module, function, finished_run, tmp_path, monkeypatch, capsys
+    module, function, finished_run, tmp_path, monkeypatch
 ):
     """Nothing is lost, one line says how to go on, and then the rest is done."""
     for name in ("config.json", "checkpoint.npz", "best.npz", "metrics.jsonl"):
@@ -469,12 +469,14 @@ def test_stopped_while_it_tests_or_draws(
     def interrupt(*given, **named):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch, signals.raised():
+    with monkeypatch.context() as patch:
         for name in ("draw_curves", "draw_glimpses", "animate_glimpses"):
             patch.setattr(figures, name, lambda *given: None)
         patch.setattr(module, function, interrupt)
-        assert resume(tmp_path) == 143
-    (line,) = capsys.readouterr().err.splitlines()
+        with pytest.raises(signals.Interrupted) as stopped, signals.raised():
+            resume(tmp_path)
+    assert stopped.value.exit_code == 143
+    (line,) = stopped.value.__notes__
     assert line.endswith(f"python -m ramnp.train --run {tmp_path} --resume")
     assert temporary_files(tmp_path) == []
     monkeypatch.setattr(run, "draw", lambda *given: [])
