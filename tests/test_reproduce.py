@@ -202,8 +202,8 @@ def scripted(monkeypatch, tmp_path):
             return jobs.Outcome(*script[os.path.basename(folder)].pop(0))
 
         monkeypatch.setattr(jobs, "supervise", supervise)
-        todo = [study.Job("1a", "best", tiny_config(seed=seed)) for seed in (0, 1)]
-        return reproduce.do_with(Inline(), Event(), todo, place, 1), kept
+        left = [study.Job("1a", "best", tiny_config(seed=seed)) for seed in (0, 1)]
+        return reproduce.do_with(Inline(), Event(), left, place, 1), kept
 
     return do
 
