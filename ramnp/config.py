@@ -47,6 +47,13 @@ class Config:
     max_shift: int = _setting(
         0, "training images move by up to this many pixels each way", low=0
     )
+    deformation: float = _setting(
+        0.0,
+        "training digits are bent: the standard deviation in pixels by which the "
+        "points of a coarse grid over them are displaced",
+        low=0.0,
+        high=100.0,
+    )
     num_classes: int = _setting(10, "classes that the agent tells apart", low=2)
 
     # Glimpse sensor

@@ -148,7 +148,7 @@ class Trainer:
         model = model_of(config)
         num_rows = batch_size * config.num_rollouts
         images = scenes.compose(
-            self.split, index, streams["scenes"][shard], config, config.max_shift
+            self.split, index, streams["scenes"][shard], config, augmented=True
         )
         labels = np.tile(self.split.labels[index].astype(np.intp), config.num_rollouts)
         # NumPy asks each thread anew.

@@ -83,6 +83,14 @@ def test_one_seed_has_no_spread(results):
     ]
 
 
+def test_a_row_says_where_digits_were_bent(results):
+    """Who compares figures must know what the agent was trained on."""
+    put(results, "1a", "best", make_config("centered", "best", deformation=2.0))
+    (cells,) = lines_of(results, "1a", "best")
+    assert "glimpses, digits bent in training" in cells[1]
+    assert "--deformation 2.0" in cells[9]
+
+
 def test_runs_with_different_settings_are_never_averaged(results):
     """Each gets a line of its own, with the command that it was made by."""
     for seed, size in ((0, 256), (1, 300)):

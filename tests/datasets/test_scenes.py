@@ -8,6 +8,7 @@ import pytest
 
 from ramnp.config import Config
 from ramnp.datasets import scenes
+from ramnp.datasets.deformation import deform
 from ramnp.datasets.mnist import Split
 from ramnp.errors import DataError
 from ramnp.tasks import TASKS, make_config
@@ -179,11 +180,13 @@ def test_composing_leaves_the_digits_as_they_are(rng, task):
 
 def test_max_shift_moves_digits_up_to_so_many_pixels(rng):
     """All (2 m + 1)² shifts are reached, what leaves the image is cut off."""
-    places = places_of_spot(spot_split(10, 12), rng, Config(), 3000, max_shift=3)
+    split, config = spot_split(10, 12), Config(max_shift=3)
+    places = places_of_spot(split, rng, config, 3000, augmented=True)
     assert places.keys() == {
         (10 + y, 12 + x) for y in range(-3, 4) for x in range(-3, 4)
     }
-    images = composed(spot_split(0, 27), np.zeros(500, int), rng, Config(), max_shift=2)
+    split, config = spot_split(0, 27), Config(max_shift=2)
+    images = composed(split, np.zeros(500, int), rng, config, augmented=True)
     assert images.shape == (500, 28, 28)
     assert images[:, 0, 27].any()
     assert not images.any(axis=(1, 2)).all()
@@ -192,11 +195,35 @@ def test_max_shift_moves_digits_up_to_so_many_pixels(rng):
 def test_max_shift_leaves_a_canvas_alone():
     """On a canvas digits move already: the option changes nothing there."""
     split, index = small_split(0, 20), np.arange(20)
+    config = dataclasses.replace(CANVAS_60, max_shift=5)
     plain, shifted = (
-        scenes.compose(split, index, np.random.default_rng(1), CANVAS_60, max_shift=m)
-        for m in (0, 5)
+        scenes.compose(split, index, np.random.default_rng(1), c, augmented=True)
+        for c in (CANVAS_60, config)
     )
     assert np.array_equal(plain, shifted)
+
+
+def test_deformation_bends_the_digits_of_training_alone():
+    """What is bent is the digit, before it is placed; clutter is cut from digits as
+    they are; and who does not ask for augmented scenes gets none.
+    """
+    split, index = small_split(0, 20), np.arange(20)
+    bent = Config(deformation=1.5)
+    images = scenes.compose(split, index, np.random.default_rng(1), bent)
+    assert np.array_equal(
+        images, scenes.compose(split, index, np.random.default_rng(1), Config())
+    )
+    images = composed(split, index, np.random.default_rng(1), bent, augmented=True)
+    digits = deform(split.images, 1.5, np.random.default_rng(1))
+    assert np.array_equal(images, np.rint(digits))
+    assert not np.array_equal(images, split.images)
+    black = flat_split([0] * 20)
+    black.images[1:] = 255  # clutter for digit 0 is white, wherever it is cut
+    cluttered = dataclasses.replace(bent, canvas_size=60, num_clutter=1)
+    images = composed(
+        black, [0] * 9, np.random.default_rng(1), cluttered, augmented=True
+    )
+    assert np.all((images == 255).sum(axis=(1, 2)) == cluttered.clutter_size**2)
 
 
 def everything(split, name, config):
@@ -217,7 +244,7 @@ def test_frozen_scenes_are_the_same_bits_every_time():
     for changes in (
         {},
         {"seed": 5, "epochs": 3, "batch_size": 7},
-        {"max_shift": 4, "num_glimpses": 3},
+        {"max_shift": 4, "deformation": 2.0, "num_glimpses": 3},
     ):
         other = dataclasses.replace(config, **changes)
         assert np.array_equal(everything(split, "test", other)[0], images)
