@@ -45,6 +45,16 @@ def write_atomically(path, data: bytes | str) -> None:
                 temporary.unlink()
 
 
+def make_folder(folder, advice="choose a place where files can be written"):
+    """Make a folder and those above it, unless they exist; UserError with the advice."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make the folder {folder}: {error.strerror}; {advice}"
+        ) from error
+
+
 def _open_temporary(path):
     """Opens a new file beside `path`, locked so that remove_leftovers spares it.
 

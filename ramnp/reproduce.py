@@ -125,7 +125,7 @@ def smoke_place():
 
     from ramnp import study
     from ramnp.datasets import mnist
-    from ramnp.files import write_atomically
+    from ramnp.files import make_folder, write_atomically
 
     runs, results, data = (
         os.path.join(SMOKE, name) for name in ("runs", "results", "digits.npz")
@@ -135,7 +135,7 @@ def smoke_place():
     images, labels = (field[:SMOKE_DIGITS] for field in mnist.load().train)
     archive = io.BytesIO()
     np.savez(archive, images=images, labels=labels)
-    study.make_folder(SMOKE)
+    make_folder(SMOKE)
     write_atomically(data, archive.getvalue())
     return study.Place(runs, results, data)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from ramnp import study
-from ramnp.files import write_atomically
+from ramnp.files import make_folder, write_atomically
 from ramnp.tasks import BEST_PUBLISHED, PAPER_ERRORS, TABLES, paper_row
 
 _TOP = """\
@@ -39,7 +39,7 @@ def write_table(results):
         )
         for row in study.row_names(table):
             parts += _lines(table, row, os.path.join(results, table, row))
-    study.make_folder(results)
+    make_folder(results)
     path = os.path.join(results, "TABLE.md")
     write_atomically(path, "".join(parts))
     return path

@@ -10,7 +10,7 @@ from ramnp import evaluation, figures, signals, state, training
 from ramnp.config import Config
 from ramnp.datasets import mnist, scenes
 from ramnp.errors import CheckpointError, UserError, brief
-from ramnp.files import RunLock, remove_leftovers, write_atomically
+from ramnp.files import RunLock, make_folder, remove_leftovers, write_atomically
 from ramnp.tasks import PAPER_ERRORS, TASKS, paper_row
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
@@ -56,7 +56,7 @@ def run(config, data, folder, pool, options):
     digits = mnist.load(data, num_classes=config.num_classes)
     for split in digits[:3]:
         scenes.check_sizes(split, config)
-    _make_folder(folder)
+    make_folder(folder, "choose another by --run")
     with RunLock(folder):
         if not options.resume:
             _refuse_if_in_use(folder)  # somebody may have been faster
@@ -138,16 +138,6 @@ def _refuse_if_in_use(folder):
             f"{folder} exists: go on with it by --resume, "
             "or choose another folder by --run"
         )
-
-
-def _make_folder(folder):
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make the run folder {folder}: {error.strerror}; "
-            "choose another by --run"
-        ) from error
 
 
 def _compare_environment(then, strict):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ramnp import run
 from ramnp.config import Config, option_name
 from ramnp.errors import CheckpointError, UserError
-from ramnp.files import write_atomically
+from ramnp.files import make_folder, write_atomically
 from ramnp.tasks import PAPER_ERRORS, TABLES, make_config
 
 RESULT, METRICS = "result.json", "metrics.jsonl"
@@ -160,14 +160,3 @@ def epochs_done(jobs, place):
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
             total += file.read().count(b"\n")
     return total
-
-
-def make_folder(folder):
-    """Make a folder and those above it, unless they exist."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make the folder {folder}: {error.strerror}; "
-            "work where files can be written"
-        ) from error

@@ -69,6 +69,16 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     assert os.listdir(tmp_path / "folder") == []
 
 
+def test_a_folder_is_made_or_the_error_names_it(tmp_path):
+    """With those above it, unless they exist; a refusal is one line with the advice."""
+    for _ in range(2):
+        files.make_folder(tmp_path / "new" / "newer")
+    assert (tmp_path / "new" / "newer").is_dir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot make the folder .*/sub: .*; do this$"):
+        files.make_folder(tmp_path / "file" / "sub", "do this")
+
+
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch, size):
     """With no room left, in the buffer's flush or in the write, the old file stays."""

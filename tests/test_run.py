@@ -109,5 +109,5 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, digits_file):
     """The path is named."""
     (tmp_path / "file").write_text("")
     arguments = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path / "file/run")]
-    with pytest.raises(UserError, match="cannot make the run folder"):
+    with pytest.raises(UserError, match="cannot make the folder"):
         train.main(arguments)

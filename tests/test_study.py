@@ -191,10 +191,3 @@ def test_epochs_are_counted_while_they_go_by(finished_run, job, place):
     assert study.epochs_done([job], place) == 0
     put(finished_run, place.runs, job)
     assert study.epochs_done([job, with_changes(job, seed=1)], place) == 3
-
-
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
-    """It names the folder."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot make the folder .*file/results: "):
-        study.make_folder(tmp_path / "file" / "results")
