@@ -14,7 +14,10 @@ from ramnp.models import model_of
 from ramnp.networks.layers import log_softmax
 from ramnp.tasks import TASKS
 
-CHUNK = 100
+# Images looked at together: the more, the faster the products, and the less often do
+# threads wait for each other; but no more of them than so many pixels in all.
+CHUNK = 500
+CHUNK_PIXELS = 2**22
 # The trained agents that come with the project.
 TRAINED = os.path.join(os.path.dirname(__file__), "..", "data", "trained")
 # What an agent's file tells of the epoch that it comes from: see metrics.jsonl.
@@ -70,14 +73,16 @@ class Agent(NamedTuple):
             seen = self.predict(np.zeros((1, *images.shape[1:]), np.uint8))
             return Seen(*(field[:0] for field in seen))
 
+        chunk = max(1, min(CHUNK, CHUNK_PIXELS // images[0].size))
+
         def look(start):
             rng = None if deterministic else np.random.default_rng([seed, start])
-            return self._look(_as_floats(images[start : start + CHUNK]), rollouts, rng)
+            return self._look(_as_floats(images[start : start + chunk]), rollouts, rng)
 
-        if len(images) <= CHUNK:
+        if len(images) <= chunk:
             return look(0)
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-            parts = list(pool.map(look, range(0, len(images), CHUNK)))
+            parts = list(pool.map(look, range(0, len(images), chunk)))
         return Seen(*(np.concatenate(field) for field in zip(*parts)))
 
     def _look(self, images, rollouts, rng):
@@ -185,7 +190,7 @@ def _as_images(images):
         )
     if images.dtype == np.uint8:
         return images
-    if not np.issubdtype(images.dtype, np.floating):
+    if images.dtype.kind != "f":
         raise UserError(f"images of type {images.dtype}: must be uint8 or floats")
     if not (images.min(initial=0) >= 0 and images.max(initial=0) <= 1):  # nor NaN
         raise UserError("images as floats must have all pixels within 0..1")

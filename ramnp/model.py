@@ -132,7 +132,7 @@ def _unroll(params, images, config, locate):
         params["baseline"], h[: (T - 1) * N]
     )
     return Trajectory(
-        locations=np.stack(locations),
+        locations=np.concatenate(locations).reshape(T, N, 2),
         logits=logits.reshape(T, N, -1),
         mu=np.concatenate(mus).reshape(T - 1, N, 2),
         baseline=baseline.reshape(T - 1, N),

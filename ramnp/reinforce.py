@@ -135,4 +135,4 @@ def _policy_weight(config):
 
 def _over_time(labels, steps):
     """Repeat labels (N,) for each of the steps (T, N, ...): (T, N)."""
-    return np.broadcast_to(labels, (len(steps), len(labels)))
+    return labels[None].repeat(len(steps), axis=0)

@@ -82,6 +82,26 @@ def test_more_images_than_a_chunk_are_all_looked_at(agent, images, monkeypatch):
     assert np.allclose(whole.probabilities, chunks.probabilities, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "pixels, chunks", [(10**6, [7]), (300, [2] * 3 + [1]), (9, 7 * [1])]
+)
+def test_large_images_are_looked_at_in_smaller_chunks(
+    agent, images, monkeypatch, pixels, chunks
+):
+    """A chunk holds no more pixels than the limit, but at least one image."""
+    seen, as_floats = [], agents._as_floats
+
+    def count(part):
+        seen.append(len(part))
+        return as_floats(part)
+
+    monkeypatch.setattr(agents, "_as_floats", count)
+    monkeypatch.setattr(agents, "CHUNK_PIXELS", pixels)
+    whole = agent.predict(images, deterministic=True, threads=1)
+    assert seen == chunks
+    assert whole.classes.shape == (7,)
+
+
 def test_threads_change_no_result(agent, images, monkeypatch):
     """Chunks draw from streams of their own, whichever thread looks at them."""
     monkeypatch.setattr(agents, "CHUNK", 2)

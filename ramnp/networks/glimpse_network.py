@@ -32,9 +32,9 @@ def init(rng, rho_size, hg_size, hl_size, g_size, dtype=np.float32):
 
 def forward(params, rho, l):
     """Return g (B, g) for rho (B, ρ) and l (B, 2)."""
-    hg = relu_forward(affine_forward(rho, params["W_hg"], params["b_hg"]))
-    hl = relu_forward(affine_forward(l, params["W_hl"], params["b_hl"]))
-    pair = np.concatenate([hg, hl], axis=1)
+    z_hg = affine_forward(rho, params["W_hg"], params["b_hg"])
+    z_hl = affine_forward(l, params["W_hl"], params["b_hl"])
+    pair = relu_forward(np.concatenate([z_hg, z_hl], axis=1))
     g = relu_forward(affine_forward(pair, params["W_g"], params["b_g"]))
     return g, (params, rho, l, pair, g)
 

@@ -27,10 +27,11 @@ class Pyramid(NamedTuple):
     """
 
     values: np.ndarray  # (k, B, height + 2 frame, width + 2 frame)
-    starts: np.ndarray  # (B, k): where the level of an image starts in flat values
-    offsets: np.ndarray  # (k, patch): from a patch's first pixel to its cells
-    last: np.ndarray  # (2, 1, 1): the largest x and y that count
-    image_size: np.ndarray  # (2,): width, height
+    starts: np.ndarray  # (B, k, 1): where the level of an image starts in flat values
+    steps: np.ndarray  # (2,): how far the next pixel lies in flat values, as (x, y)
+    offsets: np.ndarray  # (2, 1, k, patch): from a patch's first pixel to its cells
+    last: np.ndarray  # (2, 1, 1, 1): the largest x and y that count
+    image_size: tuple  # width, height
     patch_size: int
 
 
@@ -50,17 +51,35 @@ def prepare(images, patch_size, num_scales=1, scale_factor=2, background=0.0):
         _means(values[j - 1], scale_factor, finer, out=values[j])
         if half and j == 1:
             _means(values[1], 2, 1, out=values[1])
-    cell = scale_factor ** np.arange(num_scales)[:, None]
-    first = frame - (patch_size * (cell - 1) + 1) // 2
-    starts = np.arange(num_scales * B).reshape(num_scales, B).T * values[0, 0].size
+    steps, offsets, last = _cells(
+        (width + 2 * frame, height + 2 * frame),
+        frame,
+        patch_size,
+        num_scales,
+        scale_factor,
+    )
+    starts = np.arange(num_scales * B).reshape(num_scales, B, 1) * values[0, 0].size
     return Pyramid(
         values=values,
-        starts=starts,
-        offsets=first + np.arange(patch_size) * cell,
-        last=np.array([width + frame, height + frame])[:, None, None],
-        image_size=np.array([width, height]),
+        starts=starts.swapaxes(0, 1),
+        steps=steps,
+        offsets=offsets,
+        last=last,
+        image_size=(width, height),
         patch_size=patch_size,
     )
+
+
+@functools.lru_cache
+def _cells(framed_size, frame, patch_size, num_scales, scale_factor):
+    """Return steps, offsets and last of a Pyramid, x in pixels and y in whole rows."""
+    width, _ = framed_size
+    steps = np.array([1, width])
+    cell = scale_factor ** np.arange(num_scales)[:, None]
+    first = frame - (patch_size * (cell - 1) + 1) // 2
+    offsets = first + np.arange(patch_size) * cell
+    last = (np.array(framed_size) - frame) * steps
+    return steps, offsets * steps[:, None, None, None], last[:, None, None, None]
 
 
 def forward(pyramid, l):
@@ -68,29 +87,40 @@ def forward(pyramid, l):
 
     N is B times any whole number: row n looks at image n mod B.
     """
-    corner = first_pixel(l, pyramid.image_size, pyramid.patch_size)[:, :, None, None]
-    index = corner + pyramid.offsets  # (N, 2, k, patch)
+    corner = first_pixel(l, pyramid.image_size, pyramid.patch_size) * pyramid.steps
+    index = corner.T[:, :, None, None] + pyramid.offsets  # (2, N, k, patch)
     np.maximum(index, 0, out=index)
     np.minimum(index, pyramid.last, out=index)
-    x, y = index[:, 0], index[:, 1]
-    y *= pyramid.values.shape[-1]
-    y_of_image = y.reshape(-1, *pyramid.starts.shape, pyramid.patch_size)
-    y_of_image += pyramid.starts[:, :, None]
+    x, y = index
+    y_of_image = y.reshape(-1, len(pyramid.starts), *y.shape[1:])
+    y_of_image += pyramid.starts
     index = y[..., None] + x[..., None, :]
     return pyramid.values.take(index).reshape(len(l), -1)
 
 
 def first_pixel(l, image_size, patch_size):
     """Return the whole pixel (N, 2) as (x, y) at which the finest patch starts."""
-    gap = image_size - patch_size
-    shift = l * (image_size / 2).astype(l.dtype)
-    # An odd gap puts the patch half a pixel off the image's centre, either side.
-    half = (gap % 2 / 2).astype(l.dtype)
-    shift = np.copysign(np.floor(np.abs(shift) + (0.5 - half)) + half, shift)
+    half_size, middle, near, half = _rounding(*image_size, patch_size, l.dtype)
+    shift = l * half_size
     # Far outside, everything is background: the bound keeps the integers small, and
     # fmin takes it for NaN too.
-    bound = 2**30
-    return np.fmax(np.fmin(gap / 2 + shift, bound), -bound).astype(np.intp)
+    distance = np.fmin(np.abs(shift), 2**30)
+    distance += near
+    np.floor(distance, out=distance)
+    distance += half
+    start = np.copysign(distance, shift, out=distance)
+    start += middle
+    return start.astype(np.intp)
+
+
+@functools.lru_cache
+def _rounding(width, height, patch_size, dtype):
+    """Return, as (x, y), what first_pixel needs to know of images and patch."""
+    size = np.array([width, height])
+    gap = size - patch_size
+    # An odd gap puts the patch half a pixel off the image's centre, either side.
+    half = gap % 2 / 2
+    return tuple(a.astype(dtype) for a in (size / 2, gap / 2, 0.5 - half, half))
 
 
 def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):
@@ -99,7 +129,7 @@ def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):
     An edge list is (left, top, right, bottom); pixel i spans i to i + 1.
     """
     height, width = image_shape
-    centre = first_pixel(l, np.array([width, height]), patch_size) + patch_size / 2
+    centre = first_pixel(l, (width, height), patch_size) + patch_size / 2
     half = patch_size * scale_factor ** np.arange(num_scales) / 2
     low = centre[:, None] - half[:, None]
     high = centre[:, None] + half[:, None]
