@@ -21,10 +21,14 @@ PAPER = {
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("task", PAPER)
 def test_scene_and_retina_are_the_papers(task, recipe):
-    """Whatever the recipe, the task itself stays that of the paper."""
+    """Whatever the recipe, the task itself stays that of the paper, whose table has an
+    agent of seven glimpses at centered digits too.
+    """
     config = make_config(task, recipe)
     assert (config.task, config.recipe) == (task, recipe)
     scene, retina = PAPER[task]
+    if (task, recipe) == ("centered", "best"):
+        retina = (*retina[:-1], 7)
     assert tuple(getattr(config, name) for name in SCENE) == scene
     assert tuple(getattr(config, name) for name in RETINA) == retina
 
