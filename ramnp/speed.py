@@ -1,10 +1,11 @@
 """How fast an agent trains and predicts, beside the machine's own rate of products."""
 
+import contextlib
 import cProfile
 import resource
 import sys
 import time
-from types import SimpleNamespace
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -49,15 +50,23 @@ STAGES = {
 }
 
 
-def measure(config, digits, pool, threads, rounds):
+def measure(config, digits, threads, rounds):
     """Return what the bench reports of a configuration, and the machine's GFLOP/s.
 
     Each round times everything once, one after the other: what disturbs the machine
     meets all of it alike. The figures are medians over the rounds.
     """
-    now = state.initial(config, len(digits.train.labels))
-    trainer = training.Trainer(config, digits.train, now, pool)
-    agent = trainer.agent
+
+    def trainer(threads):
+        now = state.initial(config, len(digits.train.labels))
+        return training.Trainer(config, digits.train, now, threads)
+
+    with ThreadPoolExecutor(threads) as pool, trainer(threads) as together:
+        return _measure(digits, pool, threads, together, trainer(1), rounds)
+
+
+def _measure(digits, pool, threads, together, alone, rounds):
+    config, agent = alone.config, alone.agent
     images = scenes.compose(
         digits.test,
         np.arange(PREDICTED) % len(digits.test.labels),
@@ -67,15 +76,10 @@ def measure(config, digits, pool, threads, rounds):
 
     full_batches = max(1, len(digits.train.labels) // config.batch_size)
 
-    def train():
+    def train(trainer):
         for _ in range(STEPS):
             trainer.step()
-            now.position %= full_batches
-
-    def train_alone():
-        trainer.pool = SimpleNamespace(map=map)
-        train()
-        trainer.pool = pool
+            trainer.state.position %= full_batches
 
     def predict():
         agent.predict(images, threads=threads)
@@ -88,8 +92,8 @@ def measure(config, digits, pool, threads, rounds):
     evaluation.count_wrong(agent, few, "valid", pool)
     arithmetic = products(config)
     timed = {
-        "train": train,
-        "train alone": train_alone,
+        "train": lambda: train(together),
+        "train alone": lambda: train(alone),
         "arithmetic": multiplier(arithmetic, pool, config.num_shards),
         "squares": multiplier([("nn", SQUARE, SQUARE, SQUARE)], pool, threads),
         "predict": predict,
@@ -109,14 +113,14 @@ def measure(config, digits, pool, threads, rounds):
         "predict_images_per_second": PREDICTED / median["predict"],
         "latency_ms": 1000 * median["look"] / LOOKS,
         "sgemm_share": np.median(shares),
-        "peak_mib": peak_mib(),
+        "peak_mib": peak_mib(together.workers.pids),
         "train_images_per_second_one_thread": trained / median["train alone"],
         "thread_speedup": np.median(seconds["train alone"] / seconds["train"]),
         "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
         "multiply_adds_per_image": macs / config.batch_size,
     }
     figures = {name: float(figure) for name, figure in figures.items()}
-    figures["time"] = where_time_goes(train_alone)
+    figures["time"] = where_time_goes(lambda: train(alone))
     return figures, float(2e-9 * threads * SQUARE**3 / median["squares"])
 
 
@@ -201,10 +205,18 @@ def where_time_goes(train, repetitions=5):
     return shares | {"rest": 1 - sum(shares.values())}
 
 
-def peak_mib():
-    """Return the most memory that this process has held, in MiB."""
+def peak_mib(pids=()):
+    """Return the most memory that this process and others have held, in MiB.
+
+    What processes share counts for each. The others count where there is a /proc.
+    """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    peak /= 2**20 if sys.platform == "darwin" else 2**10
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
+            (peak_line,) = (line for line in file if line.startswith("VmHWM"))
+            peak += int(peak_line.split()[1]) / 2**10
+    return peak
 
 
 def _seconds(function):
