@@ -1,7 +1,6 @@
 """Measuring speed: the list of products, the profile, and what is reported."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -86,7 +85,7 @@ def test_where_time_goes_adds_up():
     config = make_config("centered", num_glimpses=2, batch_size=4)
     split = small_split(0, 16)
     now = state.initial(config, 16)
-    trainer = training.Trainer(config, split, now, SimpleNamespace(map=map))
+    trainer = training.Trainer(config, split, now)
     shares = speed.where_time_goes(trainer.step, repetitions=3)
     assert sum(shares.values()) == pytest.approx(1)
     assert all(share > 0 for share in shares.values())
@@ -96,8 +95,7 @@ def test_every_figure_is_a_positive_number(digits_file):
     """A tiny measurement fills every figure."""
     digits = mnist.load(digits_file)
     config = make_config("translated", num_glimpses=2, batch_size=16)
-    with ThreadPoolExecutor(2) as pool:
-        figures, gflops = speed.measure(config, digits, pool, 2, rounds=1)
+    figures, gflops = speed.measure(config, digits, 2, rounds=1)
     figures.pop("time")
     assert gflops > 0
     assert all(type(figure) is float and figure > 0 for figure in figures.values())
