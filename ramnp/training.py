@@ -142,15 +142,20 @@ class Trainer:
         gradient = self.gradients[0]
         for other in self.gradients[1 : len(parts)]:
             gradient += other
-        self._check_finite(number, gradient, self.grads, "the gradient of ")
-        for network, arrays in self.grads.items():
-            squares = sum(np.vdot(array, array) for array in arrays.values())
-            state.sums[f"gradient_norm/{network}"] += math.sqrt(squares)
+        norms = {
+            network: math.sqrt(sum(np.vdot(array, array) for array in arrays.values()))
+            for network, arrays in self.grads.items()
+        }
+        norm = math.hypot(*norms.values())
+        self._check_finite(number, norm, self.grads, "the gradient of ")
         if config.clip_norm:
             optimizers.clip_by_global_norm(gradient, config.clip_norm)
         self._update(gradient)
-        self._check_finite(number, state.vector, self.params, "")
+        norm = math.sqrt(state.vector @ state.vector)
+        self._check_finite(number, norm, self.params, "")
         state.position += 1
+        for network, norm in norms.items():
+            state.sums[f"gradient_norm/{network}"] += norm
         for shard, (sums, states) in enumerate(results):
             state.set_streams_of(shard, states)
             for name, value in sums.items():
@@ -174,9 +179,9 @@ class Trainer:
             state.average *= decay
             state.average += (1 - decay) * state.vector
 
-    def _check_finite(self, step, vector, tree, prefix):
-        """Stop the run if a number is no longer finite, naming the step and where."""
-        if math.sqrt(abs(float(vector @ vector))) < LARGEST_NORM:
+    def _check_finite(self, step, norm, tree, prefix):
+        """Stop the run if a norm is no longer finite, naming the step and the array."""
+        if norm < LARGEST_NORM:
             return
         # What comes out of a broken weight is broken everywhere: name the weight.
         for where, arrays_of in (("", self.params), (prefix, tree)):
