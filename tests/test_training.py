@@ -140,8 +140,28 @@ def test_a_chain_of_stops_reaches_the_same_bits(
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_the_number_of_threads_changes_no_bit(threads, digits, tmp_path, uninterrupted):
-    """The result does not depend on how many threads run the shards."""
+    """The result does not depend on how many processes share the shards."""
     assert_same_bits(train(tiny_config(), digits, tmp_path, threads), uninterrupted)
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
+def test_resumed_with_another_number_of_threads_no_bit_changes(
+    first, then, digits, tmp_path, monkeypatch, uninterrupted
+):
+    """Who worked on the shards before is not in the checkpoint."""
+    with monkeypatch.context() as patch:
+        signal_in_step(patch, signal.SIGINT, {5})
+        with pytest.raises(signals.Interrupted):
+            train(tiny_config(), digits, tmp_path, first)
+    assert_same_bits(train(tiny_config(), digits, tmp_path, then), uninterrupted)
+
+
+@pytest.mark.parametrize("model", ["fc", "conv"])
+def test_the_number_of_threads_changes_no_bit_of_a_baseline(model, digits, tmp_path):
+    """All models take the same path."""
+    config = tiny_config(model=model, image_height=12, image_width=12, filter_size=5)
+    one, two = (train(config, digits, tmp_path / str(n), n) for n in (1, 2))
+    assert_same_bits(one, two)
 
 
 def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
