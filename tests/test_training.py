@@ -164,6 +164,18 @@ def test_the_number_of_threads_changes_no_bit_of_a_baseline(model, digits, tmp_p
     assert_same_bits(one, two)
 
 
+def test_a_step_moves_the_streams_of_the_shards_it_used(digits):
+    """And of no other: a short last batch of one image is one shard."""
+    config = tiny_config(batch_size=89)
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now)
+    for moved in ([True, True], [True, False]):
+        before = [now.streams_of(shard)["policy"] for shard in (0, 1)]
+        trainer.step()
+        after = [now.streams_of(shard)["policy"] for shard in (0, 1)]
+        assert [b != a for b, a in zip(before, after)] == moved
+
+
 def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
     """--save-every moves no random stream."""
     assert_same_bits(

@@ -1,6 +1,7 @@
 """Processes that share the shards: same answers, and none is ever left behind."""
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -18,7 +19,7 @@ from ramnp.errors import DataError, UserError, WorkerError
 from tests.helpers import TINY_RUN, small_config, small_split
 
 ROOT = Path(__file__).parents[1]
-CONFIG = small_config(num_classes=10, num_shards=3, batch_size=12, num_rollouts=2)
+CONFIG = small_config(num_classes=10, num_shards=5, batch_size=12, num_rollouts=2)
 SPLIT = small_split(0, 40, 12, 12)
 
 
@@ -69,7 +70,7 @@ def test_any_number_of_processes_gives_the_same_answers(count, now):
     several = workers.Workers(count, CONFIG, SPLIT, now.vector)
     assert alone.pids == [] and len(several.pids) == count
     with contextlib.closing(several):
-        for asked in (jobs(now, [3, 1], [4, 1], [5]), jobs(now, [9, 2, 6])):
+        for asked in (jobs(now, [3, 1], [4], [1], [5, 9], [2]), jobs(now, [9, 2, 6])):
             assert several.learn(asked) == alone.learn(asked)
             assert several.memory.tobytes() == alone.memory.tobytes()
             alone.memory[0] += 0.01
@@ -82,7 +83,7 @@ def test_closed_nothing_is_left(now):
     team = workers.Workers(2, CONFIG, SPLIT, now.vector)
     pids = team.pids
     assert all(map(is_there, pids))
-    team.learn(jobs(now, [3], [1], [4]))
+    team.learn(jobs(now, [3], [1], [4], [1], [5]))
     team.close()
     assert not any(map(is_there, pids)) and team.pids == []
     assert np.array_equal(team.memory[0], now.vector) and team.memory[1:].any(1).all()
@@ -158,23 +159,39 @@ def test_an_answer_that_comes_late_is_not_taken_for_the_next(team, now):
     )
 
 
-@pytest.mark.parametrize("what", ["executable", "file"])
-def test_where_no_process_can_be_started(what, now, monkeypatch):
-    """One line says how to do without; nothing stays open."""
+@pytest.fixture
+def small_files():
+    """No file of this process can be larger than 300 bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_where_no_memory_can_be_shared(now, small_files):
+    """One line says how to do without."""
+    with pytest.raises(
+        UserError, match="cannot start a worker .*: File too large; use"
+    ):
+        workers.Workers(1, CONFIG, SPLIT, now.vector)
+
+
+def test_where_one_more_process_cannot_be_started(now, monkeypatch):
+    """One line says how to do without; the ones before end, and nothing stays open."""
     files = os.listdir("/proc/self/fd")
-    if what == "executable":
-        monkeypatch.setattr(sys, "executable", "/no/such/python")
-    else:
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
-    try:
-        with pytest.raises(
-            UserError, match="cannot start a worker .*; use --threads 1"
-        ):
-            workers.Workers(2, CONFIG, SPLIT, now.vector)
-    finally:
-        if what == "file":
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    started = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *given, **named):
+            if started:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            super().__init__(*given, **named)
+            started.append(self.pid)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    with pytest.raises(UserError, match="cannot start a worker .*; use --threads 1"):
+        workers.Workers(2, CONFIG, SPLIT, now.vector)
+    assert len(started) == 1 and not is_there(started[0])
     assert os.listdir("/proc/self/fd") == files
 
 
