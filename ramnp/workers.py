@@ -14,6 +14,7 @@ itself when the process that it works for does.
 """
 
 import contextlib
+import math
 import mmap
 import os
 import signal
@@ -42,23 +43,25 @@ class Workers:
         if count == 0 or os.name == "nt":
             self.memory = np.empty(shape, vector.dtype)
         else:
-            try:
-                with _anonymous_file(vector.nbytes * shape[0]) as file:
-                    self.memory = _map(file, shape, vector.dtype)
-                    for _ in range(count):
-                        self._workers.append(_Worker(file))
-                for worker in self._workers:
-                    worker.send((config, split, shape, vector.dtype))
-            except OSError as error:
-                self.close()
+            self._start(count, config, split, shape, vector.dtype)
+        self.memory[0] = vector
+        self._learner = Learner(config, split, self.memory)
+
+    def _start(self, count, config, split, shape, dtype):
+        try:
+            with _anonymous_file(math.prod(shape) * dtype.itemsize) as file:
+                self.memory = _map(file, shape, dtype)
+                for _ in range(count):
+                    self._workers.append(_Worker(file))
+            for worker in self._workers:
+                worker.send((config, split, shape, dtype))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
                 raise WorkerError(
                     f"cannot start a worker process: {error.strerror}; use --threads 1"
                 ) from error
-            except BaseException:
-                self.close()
-                raise
-        self.memory[0] = vector
-        self._learner = Learner(config, split, self.memory)
+            raise
 
     def learn(self, jobs):
         """Call Learner.learn for each of a list of arguments; return the list of results.
