@@ -67,19 +67,24 @@ def measure(config, digits, threads, rounds):
 
 def _measure(digits, pool, threads, together, alone, rounds):
     config, agent = alone.config, alone.agent
-    images = scenes.compose(
-        digits.test,
-        np.arange(PREDICTED) % len(digits.test.labels),
-        np.random.default_rng(0),
-        config,
-    )
-
     full_batches = max(1, len(digits.train.labels) // config.batch_size)
 
     def train(trainer):
         for _ in range(STEPS):
             trainer.step()
             trainer.state.position %= full_batches
+
+    train(together)
+    few = Split(*(field[:PREDICTED] for field in digits.valid))
+    evaluation.count_wrong(agent, few, "valid", pool)
+    # Of training and validation: what is held from here on is for the measurements.
+    peak = peak_mib(together.workers.pids)
+    images = scenes.compose(
+        digits.test,
+        np.arange(PREDICTED) % len(digits.test.labels),
+        np.random.default_rng(0),
+        config,
+    )
 
     def predict():
         agent.predict(images, threads=threads)
@@ -88,8 +93,6 @@ def _measure(digits, pool, threads, together, alone, rounds):
         for _ in range(LOOKS):
             agent.predict(images[:1])
 
-    few = Split(*(field[:PREDICTED] for field in digits.valid))
-    evaluation.count_wrong(agent, few, "valid", pool)
     arithmetic = products(config)
     timed = {
         "train": lambda: train(together),
@@ -113,7 +116,7 @@ def _measure(digits, pool, threads, together, alone, rounds):
         "predict_images_per_second": PREDICTED / median["predict"],
         "latency_ms": 1000 * median["look"] / LOOKS,
         "sgemm_share": np.median(shares),
-        "peak_mib": peak_mib(together.workers.pids),
+        "peak_mib": peak,
         "train_images_per_second_one_thread": trained / median["train alone"],
         "thread_speedup": np.median(seconds["train alone"] / seconds["train"]),
         "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
@@ -208,14 +211,19 @@ def where_time_goes(train, repetitions=5):
 def peak_mib(pids=()):
     """Return the most memory that this process and others have held, in MiB.
 
-    What processes share counts for each. The others count where there is a /proc.
+    Of the others, what they share with this one is left out; they count where there is
+    a /proc.
     """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak /= 2**20 if sys.platform == "darwin" else 2**10
     for pid in pids:
         with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
-            (peak_line,) = (line for line in file if line.startswith("VmHWM"))
-            peak += int(peak_line.split()[1]) / 2**10
+            sizes = dict(line.split(":", 1) for line in file)
+            held, code, shared = (
+                int(sizes[name].split()[0]) / 2**10
+                for name in ("VmHWM", "RssFile", "RssShmem")
+            )
+            peak += held - code - shared
     return peak
 
 

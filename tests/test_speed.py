@@ -1,5 +1,7 @@
 """Measuring speed: the list of products, the profile, and what is reported."""
 
+import subprocess
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -107,3 +109,14 @@ def test_peak_memory_is_that_of_this_process():
     needed = int(before) + 64
     np.ones(needed * 2**20, np.uint8)
     assert speed.peak_mib() > before + 32
+
+
+def test_peak_memory_counts_other_processes_too():
+    """What they hold for themselves, and nothing of one that has ended."""
+    program = "import sys; held = b'x' * 2**26; print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], **pipes) as other:
+        other.stdout.readline()
+        alone, together = speed.peak_mib(), speed.peak_mib([other.pid])
+    assert 64 < together - alone < 96
+    assert speed.peak_mib([other.pid]) - alone < 32
