@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch_ram import RAM
 
-from ramnp import command, model, reinforce, state, training
+from ramnp import model, reinforce, state, training
 from ramnp.agent import Agent
 from ramnp.datasets import mnist, scenes
 from ramnp.tasks import TASKS, make_config
@@ -49,17 +49,17 @@ def main(arguments):
     digits = mnist.load(options.data)
     report = {"threads": options.threads, "torch": torch.__version__, "tasks": {}}
     for task in options.task:
-        with command.thread_pool(options.threads) as pool:
-            report["tasks"][task] = compare(task, digits, pool, options.pairs)
+        config = make_config(task, "quick", average_decay=0.0, final_location_std=0.0)
+        now = state.initial(config, len(digits.train.labels))
+        with training.Trainer(config, digits.train, now, options.threads) as trainer:
+            report["tasks"][task] = compare(trainer, digits, options.pairs)
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def compare(task, digits, pool, pairs):
-    """Check, time and print one task; return its figures."""
-    config = make_config(task, "quick", average_decay=0.0, final_location_std=0.0)
-    now = state.initial(config, len(digits.train.labels))
-    trainer = training.Trainer(config, digits.train, now, pool)
+def compare(trainer, digits, pairs):
+    """Check, time and print the task of a trainer; return its figures."""
+    config = trainer.config
     agent = Agent(trainer.params, config, config.location_std)
     index = np.arange(PREDICTED)
     images = scenes.compose(digits.train, index, np.random.default_rng(0), config)
@@ -68,7 +68,7 @@ def compare(task, digits, pool, pairs):
 
     def step():
         trainer.step()
-        now.position = 0
+        trainer.state.position = 0
 
     ours = {
         "training": (step, config.batch_size),
@@ -101,7 +101,7 @@ def compare(task, digits, pool, pairs):
             figure = duel(run, theirs[name], count, PASSES[name], pairs)
             figures[f"{name}, {kind}"] = figure
             print(
-                f"{task:<14}{name:<21}"
+                f"{config.task:<14}{name:<21}"
                 f"ramnp {figure['ramnp_images_per_second']:>8,.0f}   "
                 f"torch {kind:<9}{figure['torch_images_per_second']:>8,.0f} images/s   "
                 f"ratio {figure['ratio']:.2f} "

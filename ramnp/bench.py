@@ -1,7 +1,6 @@
 """Measure how fast each task trains and predicts: python -m ramnp.bench."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -66,9 +65,8 @@ def measure(options):
 
     config = make_config(options.task)
     digits = mnist.load(options.data, num_classes=config.num_classes)
-    threads = options.threads or os.cpu_count()
-    with command.thread_pool(options.threads) as pool:
-        figures, gflops = speed.measure(config, digits, pool, threads, options.rounds)
+    threads = command.num_threads(options.threads)
+    figures, gflops = speed.measure(config, digits, threads, options.rounds)
     return {
         "tasks": {options.task: figures},
         "sgemm_gflops": gflops,

@@ -27,19 +27,17 @@ def add_data_and_threads(parser):
         "--threads",
         type=int,
         metavar="N",
-        help="threads that work on a batch, which change no result "
-        f"(default: one per core, {os.cpu_count()} here)",
+        help="how many cores work at a time, which changes no result "
+        f"(default: all, {os.cpu_count()} here)",
     )
 
 
-def thread_pool(threads):
-    """Return a pool of so many threads, one per core by default."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    threads = os.cpu_count() or 1 if threads is None else threads
+def num_threads(given):
+    """Return what --threads asks for, one per core by default."""
+    threads = os.cpu_count() or 1 if given is None else given
     if not 1 <= threads <= 1024:
         raise UserError(f"--threads {threads}: must be between 1 and 1024")
-    return ThreadPoolExecutor(threads)
+    return threads
 
 
 def run(main):

@@ -21,6 +21,10 @@ class DivergenceError(UserError):
     exit_code = 3
 
 
+class WorkerError(UserError):
+    """A process that shared the work could not be started, or has ended."""
+
+
 def brief(value):
     """Return a value out of a file as a message may quote it: short and printable."""
     return "".join(filter(str.isprintable, str(value)))[:60]

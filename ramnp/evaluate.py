@@ -36,13 +36,16 @@ def parse(arguments):
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
+    from concurrent.futures import ThreadPoolExecutor
+
     from ramnp import agent, evaluation
     from ramnp.datasets import mnist, scenes
 
+    threads = command.num_threads(options.threads)
     trained, training = agent.load_with_training(options.run)
     digits = mnist.load(options.data, num_classes=trained.config.num_classes)
     scenes.check_sizes(digits.test, trained.config)
-    with command.thread_pool(options.threads) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         result = evaluation.test_result(
             trained,
             training,

@@ -16,7 +16,7 @@ import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import NamedTuple
 
-from ramnp import command, train
+from ramnp import command, runtime, train
 from ramnp.errors import UserError
 from ramnp.files import RunLock
 
@@ -54,7 +54,7 @@ def supervise(options, folder, directory, stop):
         subprocess.Popen(
             [sys.executable, "-m", "ramnp.jobs", *options],
             cwd=directory,
-            env=os.environ | {"PYTHONPATH": _search_path()},
+            env=os.environ | {"PYTHONPATH": runtime.search_path()},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=complaint,
@@ -68,12 +68,6 @@ def supervise(options, folder, directory, stop):
         code = run.wait()
         complaint.seek(0)
         return Outcome(code, complaint.read().decode(errors="replace").strip())
-
-
-def _search_path():
-    """Return the PYTHONPATH under which a process finds the ramnp that this one runs."""
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _wait_until_free(folder, stop):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from ramnp import agent as agents
 from ramnp import evaluation, figures, signals, state, training
@@ -45,7 +46,7 @@ def read_config(folder, changes):
     return config, data
 
 
-def run(config, data, folder, pool, options):
+def run(config, data, folder, threads, options):
     """Train in a new folder, or go on in it with options.resume.
 
     The folder is not touched before configuration, data and lock are known to be good.
@@ -76,8 +77,9 @@ def run(config, data, folder, pool, options):
             flush=True,
         )
         try:
-            training.train(config, digits, folder, now, pool, options.save_every)
-            finish(folder, digits, now, pool)
+            training.train(config, digits, folder, now, threads, options.save_every)
+            with ThreadPoolExecutor(threads) as pool:
+                finish(folder, digits, now, pool)
         except signals.Interrupted as interrupted:
             interrupted.add_note(
                 f"after step {now.step:,}: everything is saved; go on with "

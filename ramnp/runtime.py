@@ -3,21 +3,29 @@
 import ctypes
 import os
 import platform
+import sys
 
 _BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h
 
 
 def configure():
-    """Give each thread of ours one BLAS thread, and let freed arrays be used again.
+    """Give each thread and process of ours one BLAS thread; reuse memory.
 
-    At these sizes BLAS's own threads gain little; shards in threads of our own do.
-    What the user has set in the environment stays. And glibc hands a freed array of
-    more than 128 KiB back to the system, whose fresh pages then cost a fifth of a
-    training step: told not to, it keeps them.
+    At these sizes BLAS's own threads gain little; shards in processes of our own do.
+    What the user has set in the environment stays.
     """
     for variable in _BLAS_VARIABLES:
         os.environ.setdefault(variable, "1")
+    reuse_memory()
+
+
+def reuse_memory():
+    """Let freed arrays be used again.
+
+    glibc hands a freed array of more than 128 KiB back to the system, whose fresh pages
+    then cost a fifth of a training step: told not to, it keeps them.
+    """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
@@ -42,3 +50,9 @@ def processor():
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def search_path():
+    """Return the PYTHONPATH under which a process finds the modules that this one does."""
+    here = os.path.dirname(os.path.dirname(__file__))
+    return os.pathsep.join(os.path.abspath(path) for path in [*sys.path, here])

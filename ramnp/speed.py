@@ -1,10 +1,11 @@
 """How fast an agent trains and predicts, beside the machine's own rate of products."""
 
+import contextlib
 import cProfile
 import resource
 import sys
 import time
-from types import SimpleNamespace
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -49,33 +50,41 @@ STAGES = {
 }
 
 
-def measure(config, digits, pool, threads, rounds):
+def measure(config, digits, threads, rounds):
     """Return what the bench reports of a configuration, and the machine's GFLOP/s.
 
     Each round times everything once, one after the other: what disturbs the machine
     meets all of it alike. The figures are medians over the rounds.
     """
-    now = state.initial(config, len(digits.train.labels))
-    trainer = training.Trainer(config, digits.train, now, pool)
-    agent = trainer.agent
+
+    def trainer(threads):
+        now = state.initial(config, len(digits.train.labels))
+        return training.Trainer(config, digits.train, now, threads)
+
+    with ThreadPoolExecutor(threads) as pool, trainer(threads) as together:
+        return _measure(digits, pool, threads, together, trainer(1), rounds)
+
+
+def _measure(digits, pool, threads, together, alone, rounds):
+    config, agent = alone.config, alone.agent
+    full_batches = max(1, len(digits.train.labels) // config.batch_size)
+
+    def train(trainer):
+        for _ in range(STEPS):
+            trainer.step()
+            trainer.state.position %= full_batches
+
+    train(together)
+    few = Split(*(field[:PREDICTED] for field in digits.valid))
+    evaluation.count_wrong(agent, few, "valid", pool)
+    # Of training and validation: what is held from here on is for the measurements.
+    peak = peak_mib(together.workers.pids)
     images = scenes.compose(
         digits.test,
         np.arange(PREDICTED) % len(digits.test.labels),
         np.random.default_rng(0),
         config,
     )
-
-    full_batches = max(1, len(digits.train.labels) // config.batch_size)
-
-    def train():
-        for _ in range(STEPS):
-            trainer.step()
-            now.position %= full_batches
-
-    def train_alone():
-        trainer.pool = SimpleNamespace(map=map)
-        train()
-        trainer.pool = pool
 
     def predict():
         agent.predict(images, threads=threads)
@@ -84,12 +93,10 @@ def measure(config, digits, pool, threads, rounds):
         for _ in range(LOOKS):
             agent.predict(images[:1])
 
-    few = Split(*(field[:PREDICTED] for field in digits.valid))
-    evaluation.count_wrong(agent, few, "valid", pool)
     arithmetic = products(config)
     timed = {
-        "train": train,
-        "train alone": train_alone,
+        "train": lambda: train(together),
+        "train alone": lambda: train(alone),
         "arithmetic": multiplier(arithmetic, pool, config.num_shards),
         "squares": multiplier([("nn", SQUARE, SQUARE, SQUARE)], pool, threads),
         "predict": predict,
@@ -109,14 +116,14 @@ def measure(config, digits, pool, threads, rounds):
         "predict_images_per_second": PREDICTED / median["predict"],
         "latency_ms": 1000 * median["look"] / LOOKS,
         "sgemm_share": np.median(shares),
-        "peak_mib": peak_mib(),
+        "peak_mib": peak,
         "train_images_per_second_one_thread": trained / median["train alone"],
         "thread_speedup": np.median(seconds["train alone"] / seconds["train"]),
         "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
         "multiply_adds_per_image": macs / config.batch_size,
     }
     figures = {name: float(figure) for name, figure in figures.items()}
-    figures["time"] = where_time_goes(train_alone)
+    figures["time"] = where_time_goes(lambda: train(alone))
     return figures, float(2e-9 * threads * SQUARE**3 / median["squares"])
 
 
@@ -201,10 +208,23 @@ def where_time_goes(train, repetitions=5):
     return shares | {"rest": 1 - sum(shares.values())}
 
 
-def peak_mib():
-    """Return the most memory that this process has held, in MiB."""
+def peak_mib(pids=()):
+    """Return the most memory that this process and others have held, in MiB.
+
+    Of the others, what they share with this one is left out; they count where there is
+    a /proc.
+    """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    peak /= 2**20 if sys.platform == "darwin" else 2**10
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
+            sizes = dict(line.split(":", 1) for line in file)
+            held, code, shared = (
+                int(sizes[name].split()[0]) / 2**10
+                for name in ("VmHWM", "RssFile", "RssShmem")
+            )
+            peak += held - code - shared
+    return peak
 
 
 def _seconds(function):

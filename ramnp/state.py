@@ -13,6 +13,7 @@ from ramnp.errors import CheckpointError, brief
 from ramnp.models import model_of
 
 STREAMS = ("initialisation", "shuffling", "scenes", "policy")
+DRAWN = ("scenes", "policy")  # from what each shard draws
 # Sums over the epoch under way; of gradient norms, there is one for each network.
 SUMS = (
     "cross_entropy",
@@ -47,6 +48,15 @@ class State:
     def evaluated(self):
         """The parameters that are judged, and kept if they are the best."""
         return self.average if self.average.size else self.vector
+
+    def streams_of(self, shard):
+        """Return {name: state} of the streams that the work on a shard draws from."""
+        return {name: self.streams[name][shard].bit_generator.state for name in DRAWN}
+
+    def set_streams_of(self, shard, states):
+        """Go on with these states."""
+        for name, now in states.items():
+            self.streams[name][shard].bit_generator.state = now
 
 
 def initial(config, num_images):

@@ -92,8 +92,7 @@ def main(arguments):
         data = options.data or data
     else:
         config, data = make_config(**changes), options.data
-    with command.thread_pool(options.threads) as pool:
-        run.run(config, data, folder, pool, options)
+    run.run(config, data, folder, command.num_threads(options.threads), options)
     return 0
 
 

@@ -4,38 +4,40 @@ import json
 import math
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from tqdm import tqdm
 
-from ramnp import diagnostics, optimizers, parameters, reinforce, signals
+from ramnp import diagnostics, optimizers, parameters, signals
 from ramnp import state as run_state
 from ramnp.agent import Agent, parameter_shapes, save_agent
-from ramnp.datasets import scenes
-from ramnp.errors import DivergenceError
+from ramnp.errors import DivergenceError, WorkerError
 from ramnp.evaluation import count_wrong
 from ramnp.files import write_atomically
-from ramnp.models import model_of
+from ramnp.workers import Workers
 
 # Beyond this, squares overflow in float32: whatever the agent does, it does not learn.
 LARGEST_NORM = 1e18
-# A mean of the policy this close to the border, or beyond, counts as saturated.
-SATURATED = 0.95
 
 
-def train(config, digits, folder, state, pool, save_every=0):
+def train(config, digits, folder, state, threads=1, save_every=0):
     """Run the epochs that are left; save into the run folder as each one ends.
 
     The state is also saved every `save_every` steps if that is not 0, and when a
-    signal stops the run; then signals.Interrupted is raised.
+    signal or the loss of a worker stops the run; then signals.Interrupted or WorkerError
+    is raised. threads, how many cores work at a time, change no result.
     """
-    trainer = Trainer(config, digits.train, state, pool)
 
     def save():
         path = os.path.join(folder, "checkpoint.npz")
         run_state.save(path, state, config, digits.sha256)
 
-    with signals.held_back() as stop_if_asked:
+    with (
+        signals.held_back() as stop_if_asked,
+        ThreadPoolExecutor(threads) as pool,
+        Trainer(config, digits.train, state, threads) as trainer,
+    ):
         try:
             while state.epoch < config.epochs:
                 with progress_bar(state, trainer) as bar:
@@ -63,19 +65,36 @@ def train(config, digits, folder, state, pool, save_every=0):
         except signals.Interrupted:
             save()
             raise
+        except WorkerError as error:
+            save()
+            raise WorkerError(
+                f"{error}; everything is saved after step {state.step:,}, go on with "
+                "--resume"
+            ) from error
 
 
 class Trainer:
-    """Takes the steps of a run; all that it changes is the state."""
+    """Takes the steps of a run; all that it changes is the state.
 
-    def __init__(self, config, split, state, pool):
-        self.config, self.split, self.state, self.pool = config, split, state, pool
+    With more than one thread, it has workers, and wants to be closed.
+    """
+
+    def __init__(self, config, split, state, threads=1):
+        self.config, self.split, self.state = config, split, state
         self.steps_per_epoch = run_state.steps_per_epoch(config, len(split.labels))
+        others = min(threads, config.num_shards) - 1
+        self.workers = Workers(others, config, split, state.vector)
+        state.vector, *self.gradients = self.workers.memory
         tree_shapes = parameter_shapes(config)
         self.params = parameters.views(state.vector, tree_shapes)
         self.evaluated = parameters.views(state.evaluated, tree_shapes)
-        self.gradients = [np.empty_like(state.vector) for _ in range(config.num_shards)]
-        self.grads = [parameters.views(g, tree_shapes) for g in self.gradients]
+        self.grads = parameters.views(self.gradients[0], tree_shapes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.workers.close()
 
     @property
     def progress(self):
@@ -111,77 +130,40 @@ class Trainer:
         began = time.perf_counter()
         first = state.position * config.batch_size
         batch = state.order[first : first + config.batch_size]
-        # Each shard has a random stream of its own, and sums are taken in their order:
-        # the result is the same however many threads run them.
+        # Each shard has random streams of its own, and sums are taken in the shards'
+        # order: the result is the same whoever works on them.
         parts = [part for part in np.array_split(batch, config.num_shards) if len(part)]
-        sums = list(
-            self.pool.map(
-                lambda shard, index: self._shard(shard, index, len(batch)),
-                range(len(parts)),
-                parts,
-            )
-        )
+        jobs = [
+            (shard, part, state.streams_of(shard), len(batch), self.location_std)
+            for shard, part in enumerate(parts)
+        ]
+        results = self.workers.learn(jobs)
         number = state.step + 1
         gradient = self.gradients[0]
         for other in self.gradients[1 : len(parts)]:
             gradient += other
-        self._check_finite(number, gradient, self.grads[0], "the gradient of ")
-        for network, arrays in self.grads[0].items():
-            squares = sum(np.vdot(array, array) for array in arrays.values())
-            state.sums[f"gradient_norm/{network}"] += math.sqrt(squares)
+        norms = {
+            network: math.sqrt(sum(np.vdot(array, array) for array in arrays.values()))
+            for network, arrays in self.grads.items()
+        }
+        norm = math.hypot(*norms.values())
+        self._check_finite(number, norm, self.grads, "the gradient of ")
         if config.clip_norm:
             optimizers.clip_by_global_norm(gradient, config.clip_norm)
         self._update(gradient)
-        self._check_finite(number, state.vector, self.params, "")
+        norm = math.sqrt(state.vector @ state.vector)
+        self._check_finite(number, norm, self.params, "")
         state.position += 1
-        for shard_sums in sums:
-            for name, value in shard_sums.items():
+        for network, norm in norms.items():
+            state.sums[f"gradient_norm/{network}"] += norm
+        for shard, (sums, states) in enumerate(results):
+            state.set_streams_of(shard, states)
+            for name, value in sums.items():
                 state.sums[name] += value
         seconds = time.perf_counter() - began
         state.sums["images"] += len(batch)
         state.sums["seconds"] += seconds
         state.seconds += seconds
-
-    def _shard(self, shard, index, batch_size):
-        """Compute the gradient of a part of a batch; return its share of the sums."""
-        config, streams = self.config, self.state.streams
-        model = model_of(config)
-        num_rows = batch_size * config.num_rollouts
-        images = scenes.compose(
-            self.split, index, streams["scenes"][shard], config, augmented=True
-        )
-        labels = np.tile(self.split.labels[index].astype(np.intp), config.num_rollouts)
-        # NumPy asks each thread anew.
-        with np.errstate(over="ignore", invalid="ignore"):
-            trajectory = model.rollout(
-                self.params,
-                images,
-                streams["policy"][shard],
-                config,
-                self.location_std,
-                config.num_rollouts,
-            )
-            reward = reinforce.rewards(trajectory.logits, labels, config.reward)
-            R = reinforce.returns_to_go(reward, config.discount)
-            advantage = reinforce.advantages(
-                R, trajectory.baseline, config.baseline, config.num_rollouts
-            )
-            losses, cache = reinforce.hybrid_loss_forward(
-                trajectory, labels, R, advantage, config, self.location_std, num_rows
-            )
-            grads = model.backward(
-                *reinforce.hybrid_loss_backward(cache), trajectory, config
-            )
-        parameters.copy_into(self.grads[shard], grads)
-        classified = len(trajectory.logits) if config.classify_every_step else 1
-        return {
-            "cross_entropy": float(losses.cross_entropy) * num_rows / classified,
-            "baseline_loss": float(losses.baseline) * num_rows,
-            "wrong": int((trajectory.logits[-1].argmax(axis=-1) != labels).sum()),
-            "saturated": int((np.abs(trajectory.mu) > SATURATED).sum()),
-            "means": trajectory.mu.size,
-            "rows": len(labels),
-        }
 
     def _update(self, gradient):
         """Move the parameters, and their average if one is kept."""
@@ -197,9 +179,9 @@ class Trainer:
             state.average *= decay
             state.average += (1 - decay) * state.vector
 
-    def _check_finite(self, step, vector, tree, prefix):
-        """Stop the run if a number is no longer finite, naming the step and where."""
-        if math.sqrt(abs(float(vector @ vector))) < LARGEST_NORM:
+    def _check_finite(self, step, norm, tree, prefix):
+        """Stop the run if a norm is no longer finite, naming the step and the array."""
+        if norm < LARGEST_NORM:
             return
         # What comes out of a broken weight is broken everywhere: name the weight.
         for where, arrays_of in (("", self.params), (prefix, tree)):

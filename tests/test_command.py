@@ -105,4 +105,4 @@ def test_output_that_nobody_reads_any_more_is_no_traceback():
 def test_threads_out_of_range_are_refused(threads):
     """The option is named."""
     with pytest.raises(UserError, match=f"--threads {threads}"):
-        command.thread_pool(threads)
+        command.num_threads(threads)

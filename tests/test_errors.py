@@ -10,6 +10,7 @@ def test_exit_codes():
         errors.DataError: 2,
         errors.CheckpointError: 2,
         errors.DivergenceError: 3,
+        errors.WorkerError: 2,
     }
     for kind, exit_code in codes.items():
         assert issubclass(kind, errors.UserError)

@@ -187,7 +187,10 @@ def test_the_same_command_twice_in_fresh_processes(digits_file, tmp_path):
 
 @pytest.mark.parametrize("chains", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_chains_of_five_stops(nursery, digits_file, tmp_path, chains):
-    """Stopped five times at random, kills included, a run ends on the same bits."""
+    """Stopped five times at random, kills included, a run ends on the same bits.
+
+    Each time one or two cores go on with it.
+    """
     settings = arguments(digits_file, epochs=60, save_every=7)
     nursery.start(tmp_path / "whole", *settings)
     assert nursery.end() == 0
@@ -196,7 +199,7 @@ def test_chains_of_five_stops(nursery, digits_file, tmp_path, chains):
         folder = tmp_path / f"chain-{chain}"
         for stop in sorted(chance.sample(range(1, 60), 5)):
             number = chance.choice([*EXIT_CODES])
-            nursery.start(folder, *settings)
+            nursery.start(folder, *settings, f"--threads={chance.choice([1, 2])}")
             nursery.wait_for_step(stop)
             time.sleep(chance.uniform(0, 0.004))
             nursery.send(number)
@@ -265,7 +268,8 @@ def test_interrupts_at_random_moments(
     while landed < count:
         folder = tmp_path / f"run-{chance.random()}"
         number = chance.choice(signals.SIGNALS)
-        nursery.start(folder, *settings, pictures=pictures)
+        threads = f"--threads={chance.choice([1, 2])}"
+        nursery.start(folder, *settings, threads, pictures=pictures)
         step = chance.randint(0, 2 * last)
         nursery.wait_for_step(min(step, last))
         time.sleep(chance.uniform(0, 0.01 if step < last else duration_of_the_rest))
@@ -334,7 +338,8 @@ def test_a_disk_that_is_full_from_the_start(nursery, digits_file, tmp_path):
 def test_a_disk_that_fills_up_during_a_run(nursery, copy):
     """The checkpoint before loads, one line names the path, and nothing is left over."""
     before = saved(copy)
-    nursery.start(copy, "--save-every=1", largest_file=8192)
+    # What is shared with a worker would be too large as well.
+    nursery.start(copy, "--save-every=1", "--threads=1", largest_file=8192)
     assert nursery.end() == 2
     (line,) = nursery.complaint.splitlines()
     assert f"cannot write {copy}/checkpoint.npz: File too large; make room" in line

@@ -43,6 +43,21 @@ print(faults())
     assert counts["configured"] <= counts["plain"]
 
 
+def test_a_new_process_finds_the_same_modules(tmp_path, monkeypatch):
+    """Ours, and those of folders that were added since; wherever it starts."""
+    (tmp_path / "added.py").write_text("")
+    monkeypatch.chdir(tmp_path.parent)
+    monkeypatch.syspath_prepend(tmp_path.name)
+    program = "import added, ramnp; print(ramnp.__file__)"
+    found = subprocess.check_output(
+        [sys.executable, "-P", "-c", program],
+        cwd="/",
+        env=os.environ | {"PYTHONPATH": runtime.search_path()},
+        text=True,
+    )
+    assert os.path.samefile(os.path.dirname(found), os.path.dirname(runtime.__file__))
+
+
 def test_the_processor_has_a_name():
     """It goes into checkpoints, to be compared on resume."""
     assert runtime.processor()

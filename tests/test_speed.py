@@ -1,7 +1,8 @@
 """Measuring speed: the list of products, the profile, and what is reported."""
 
+import subprocess
+import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_where_time_goes_adds_up():
     config = make_config("centered", num_glimpses=2, batch_size=4)
     split = small_split(0, 16)
     now = state.initial(config, 16)
-    trainer = training.Trainer(config, split, now, SimpleNamespace(map=map))
+    trainer = training.Trainer(config, split, now)
     shares = speed.where_time_goes(trainer.step, repetitions=3)
     assert sum(shares.values()) == pytest.approx(1)
     assert all(share > 0 for share in shares.values())
@@ -96,8 +97,7 @@ def test_every_figure_is_a_positive_number(digits_file):
     """A tiny measurement fills every figure."""
     digits = mnist.load(digits_file)
     config = make_config("translated", num_glimpses=2, batch_size=16)
-    with ThreadPoolExecutor(2) as pool:
-        figures, gflops = speed.measure(config, digits, pool, 2, rounds=1)
+    figures, gflops = speed.measure(config, digits, 2, rounds=1)
     figures.pop("time")
     assert gflops > 0
     assert all(type(figure) is float and figure > 0 for figure in figures.values())
@@ -109,3 +109,14 @@ def test_peak_memory_is_that_of_this_process():
     needed = int(before) + 64
     np.ones(needed * 2**20, np.uint8)
     assert speed.peak_mib() > before + 32
+
+
+def test_peak_memory_counts_other_processes_too():
+    """What they hold for themselves, and nothing of one that has ended."""
+    program = "import sys; held = b'x' * 2**26; print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], **pipes) as other:
+        other.stdout.readline()
+        alone, together = speed.peak_mib(), speed.peak_mib([other.pid])
+    assert 64 < together - alone < 96
+    assert speed.peak_mib([other.pid]) - alone < 32

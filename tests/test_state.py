@@ -179,12 +179,6 @@ def test_a_sound_file_with_a_foreign_state_is_refused(saved, spoil):
     assert "\n" not in message and len(message) < 300 + len(str(path))
 
 
-class OneThread:
-    """A pool that does everything itself."""
-
-    map = staticmethod(map)
-
-
 @pytest.mark.parametrize(
     "examples", [200, pytest.param(100_000, marks=pytest.mark.slow)]
 )
@@ -206,7 +200,7 @@ def test_fuzzed_states(saved, examples):
             assert message.isprintable() and len(message) < 300 + len(str(path))
             return
         assert type(then) is dict
-        trainer = training.Trainer(CONFIG, split, now, OneThread)
+        trainer = training.Trainer(CONFIG, split, now)
         with contextlib.suppress(DivergenceError):
             if now.position < trainer.steps_per_epoch and now.epoch < CONFIG.epochs:
                 trainer.step()

@@ -53,15 +53,14 @@ def pool():
         yield threads
 
 
-def train(config, digits, folder, threads=2, save_every=0):
+def train(config, digits, folder, threads=1, save_every=0):
     """Train, or go on where the folder's checkpoint is; return the final state."""
     folder.mkdir(exist_ok=True)
     path = folder / "checkpoint.npz"
     now = state.initial(config, 90)
     if path.exists():
         now, _ = state.load(path, config, 90, digits.sha256)
-    with ThreadPoolExecutor(threads) as pool:
-        training.train(config, digits, str(folder), now, pool, save_every)
+    training.train(config, digits, str(folder), now, threads, save_every)
     return now
 
 
@@ -139,10 +138,42 @@ def test_a_chain_of_stops_reaches_the_same_bits(
     assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
 
 
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", [2, 3])
 def test_the_number_of_threads_changes_no_bit(threads, digits, tmp_path, uninterrupted):
-    """The result does not depend on how many threads run the shards."""
+    """The result does not depend on how many processes share the shards."""
     assert_same_bits(train(tiny_config(), digits, tmp_path, threads), uninterrupted)
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
+def test_resumed_with_another_number_of_threads_no_bit_changes(
+    first, then, digits, tmp_path, monkeypatch, uninterrupted
+):
+    """Who worked on the shards before is not in the checkpoint."""
+    with monkeypatch.context() as patch:
+        signal_in_step(patch, signal.SIGINT, {5})
+        with pytest.raises(signals.Interrupted):
+            train(tiny_config(), digits, tmp_path, first)
+    assert_same_bits(train(tiny_config(), digits, tmp_path, then), uninterrupted)
+
+
+@pytest.mark.parametrize("model", ["fc", "conv"])
+def test_the_number_of_threads_changes_no_bit_of_a_baseline(model, digits, tmp_path):
+    """All models take the same path."""
+    config = tiny_config(model=model, image_height=12, image_width=12, filter_size=5)
+    one, two = (train(config, digits, tmp_path / str(n), n) for n in (1, 2))
+    assert_same_bits(one, two)
+
+
+def test_a_step_moves_the_streams_of_the_shards_it_used(digits):
+    """And of no other: a short last batch of one image is one shard."""
+    config = tiny_config(batch_size=89)
+    now = state.initial(config, 90)
+    trainer = training.Trainer(config, digits.train, now)
+    for moved in ([True, True], [True, False]):
+        before = [now.streams_of(shard)["policy"] for shard in (0, 1)]
+        trainer.step()
+        after = [now.streams_of(shard)["policy"] for shard in (0, 1)]
+        assert [b != a for b, a in zip(before, after)] == moved
 
 
 def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
@@ -156,20 +187,20 @@ def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupt
     """Evaluation has a stream of its own."""
     config = tiny_config()
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     training.count_wrong(trainer.agent, digits.valid, "valid", pool, 3)
-    training.train(config, digits, str(tmp_path), now, pool)
+    training.train(config, digits, str(tmp_path), now)
     assert_same_bits(now, uninterrupted)
 
 
 @pytest.mark.parametrize("num_shards", [1, 2, 3, 24])
 def test_shards_make_up_the_gradient_of_the_whole_batch(
-    num_shards, digits, pool, monkeypatch
+    num_shards, digits, monkeypatch
 ):
     """Cut into shards, a batch of 24 and the short one of 18 give the mean over it."""
     config = tiny_config(num_shards=num_shards, final_location_std=0.0)
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     seen = []
     rollout = model.rollout
 
@@ -179,23 +210,21 @@ def test_shards_make_up_the_gradient_of_the_whole_batch(
         return trajectory
 
     monkeypatch.setattr(model, "rollout", remember)
-    with ThreadPoolExecutor(1) as one_thread:
-        trainer.pool = one_thread
-        for position, size in ((0, 24), (3, 18)):
-            seen.clear()
-            now.position = position
-            before = now.vector.copy()
-            trainer.step()
-            taken = trainer.gradients[0].copy()
-            moved, now.vector[:] = now.vector.copy(), before
-            images = np.concatenate([i for i, _ in seen])
-            locations = np.concatenate([l for _, l in seen], axis=1)
-            batch = now.order[position * 24 : position * 24 + 24]
-            assert len(images) == len(batch) == size
-            labels = digits.train.labels[batch].astype(np.intp)
-            whole = gradient(trainer.params, images, locations, labels, config)
-            assert relative_error(taken, whole) < 1e-4
-            now.vector[:] = moved
+    for position, size in ((0, 24), (3, 18)):
+        seen.clear()
+        now.position = position
+        before = now.vector.copy()
+        trainer.step()
+        taken = trainer.gradients[0].copy()
+        moved, now.vector[:] = now.vector.copy(), before
+        images = np.concatenate([i for i, _ in seen])
+        locations = np.concatenate([l for _, l in seen], axis=1)
+        batch = now.order[position * 24 : position * 24 + 24]
+        assert len(images) == len(batch) == size
+        labels = digits.train.labels[batch].astype(np.intp)
+        whole = gradient(trainer.params, images, locations, labels, config)
+        assert relative_error(taken, whole) < 1e-4
+        now.vector[:] = moved
 
 
 def gradient(params, images, locations, labels, config):
@@ -217,11 +246,11 @@ def test_an_agent_with_one_glimpse_trains(digits, tmp_path):
     assert now.history[0]["saturation"] == 0
 
 
-def test_progress_tells_speed_errors_and_time_left(digits, pool):
+def test_progress_tells_speed_errors_and_time_left(digits):
     """Half of the steps in 60 s leave 60 s to go."""
     config = tiny_config()
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     trainer.step()
     now.step, now.seconds = 6, 60.0
     now.sums |= {"images": 300, "seconds": 2.0, "wrong": 9, "rows": 300}
@@ -231,11 +260,11 @@ def test_progress_tells_speed_errors_and_time_left(digits, pool):
     assert text == "150 images/s, train 3.00 %, valid 2.50 %, 01:00 left"
 
 
-def test_every_image_is_used_once_an_epoch(digits, pool, monkeypatch):
+def test_every_image_is_used_once_an_epoch(digits, monkeypatch):
     """The last short batch is not dropped, and no image comes twice."""
     config = tiny_config()
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     used = []
     compose = scenes.compose
 
@@ -299,11 +328,11 @@ def test_metrics_are_a_row_an_epoch_with_the_promised_keys(
 
 
 @pytest.mark.parametrize(("mean", "saturation"), [(0.5, 0), (0.96, 0.5), (3.0, 0.5)])
-def test_saturation_is_logged(mean, saturation, digits, pool):
+def test_saturation_is_logged(mean, saturation, digits):
     """The share of the policy's means at the border or beyond, here those of x."""
     config = tiny_config(learning_rate=1e-9)
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     trainer.params["location"]["W_mu"][:] = 0
     trainer.params["location"]["b_mu"][:] = -mean, 0.2
     trainer.step()
@@ -312,11 +341,11 @@ def test_saturation_is_logged(mean, saturation, digits, pool):
 
 
 @pytest.mark.parametrize("model", ["ram", "fc"])
-def test_gradient_norms_are_logged(model, digits, pool):
+def test_gradient_norms_are_logged(model, digits):
     """For each network, the mean over the steps of the norm of its gradient."""
     config = tiny_config(model=model, image_height=12, image_width=12)
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     norms = []
     for _ in range(trainer.steps_per_epoch):
         trainer.step()
@@ -325,7 +354,7 @@ def test_gradient_norms_are_logged(model, digits, pool):
                 network: np.linalg.norm(
                     np.concatenate([array.ravel() for array in arrays.values()])
                 )
-                for network, arrays in trainer.grads[0].items()
+                for network, arrays in trainer.grads.items()
             }
         )
     logged = trainer.end_epoch(wrong_of(trainer.agent))["gradient_norms"]
@@ -337,26 +366,24 @@ def test_gradient_norms_are_logged(model, digits, pool):
 
 @pytest.mark.parametrize("every_step", [False, True])
 @pytest.mark.parametrize("model", ["ram", "fc"])
-def test_the_cross_entropy_that_is_logged_is_of_one_class(
-    model, every_step, digits, pool
-):
+def test_the_cross_entropy_that_is_logged_is_of_one_class(model, every_step, digits):
     """However often a model classifies: log 10 where it finds 10 classes alike."""
     config = tiny_config(
         model=model, image_height=12, image_width=12, classify_every_step=every_step
     )
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     trainer.params["action"]["W_a"][:] = 0
     trainer.step()
     row = trainer.end_epoch(wrong_of(trainer.agent))
     assert row["cross_entropy"] == pytest.approx(np.log(10), rel=1e-5)
 
 
-def test_an_agent_that_does_nothing_finite_stops_the_run(digits, pool):
+def test_an_agent_that_does_nothing_finite_stops_the_run(digits):
     """Weights may be finite when what they make of an image is not."""
     config = tiny_config()
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     trainer.step()
     trainer.evaluated["core"]["W_g"][:] = 1e38
     with pytest.raises(DivergenceError, match="step 1: what the agent does is no"):
@@ -370,8 +397,8 @@ def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
     config = tiny_config(optimizer=optimizer, learning_rate=1e6, clip_norm=0.0)
     tmp_path.joinpath("checkpoint.npz").write_bytes(b"the last good one")
     now = state.initial(config, 90)
-    with ThreadPoolExecutor(1) as one, pytest.raises(DivergenceError) as error:
-        training.train(config, digits, str(tmp_path), now, one, save_every=1)
+    with pytest.raises(DivergenceError) as error:
+        training.train(config, digits, str(tmp_path), now, save_every=1)
     assert error.value.exit_code == 3
     message = str(error.value)
     assert "step" in message and "\n" not in message
@@ -399,11 +426,11 @@ def test_a_pixel_that_is_no_number_stops_the_run_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_infinite_weight_is_named(digits, pool):
+def test_an_infinite_weight_is_named(digits):
     """The broken weight is named, not what it breaks downstream."""
     config = tiny_config()
     now = state.initial(config, 90)
-    trainer = training.Trainer(config, digits.train, now, pool)
+    trainer = training.Trainer(config, digits.train, now)
     trainer.params["core"]["W_g"][2, 3] = np.inf
     with pytest.raises(DivergenceError, match=r"step 1: core\.W_g is no longer"):
         trainer.step()

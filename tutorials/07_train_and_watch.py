@@ -99,7 +99,7 @@ def schedule(n, N, config):
 
 pool = ThreadPoolExecutor(1)
 theirs = state.initial(config, len(digits.train.labels))
-trainer = Trainer(config, digits.train, theirs, pool)
+trainer = Trainer(config, digits.train, theirs)
 steps_per_epoch = math.ceil(5000 / config.batch_size)
 N = config.epochs * steps_per_epoch
 assert steps_per_epoch == trainer.steps_per_epoch == 79
@@ -207,7 +207,7 @@ def train(**changes):
     """Return a trained agent and a row of metrics for each epoch."""
     config = make_config("centered", "quick", **SMALL | changes)
     now = state.initial(config, len(digits.train.labels))
-    trainer = Trainer(config, digits.train, now, pool)
+    trainer = Trainer(config, digits.train, now)
     while now.epoch < config.epochs:
         while now.position < trainer.steps_per_epoch:
             trainer.step()

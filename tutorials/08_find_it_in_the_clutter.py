@@ -404,7 +404,7 @@ def train(name):
     """Train a model on translated scenes; return its errors, epoch by epoch, and settings."""
     config = make_config("translated", model=name, **SMALL)
     now = state.initial(config, len(digits.train.labels))
-    trainer = Trainer(config, digits.train, now, pool)
+    trainer = Trainer(config, digits.train, now)
     while now.epoch < config.epochs:
         while now.position < trainer.steps_per_epoch:
             trainer.step()

@@ -79,7 +79,7 @@ def test_3_train(answers, rng):
     for config in (adam, sgd):
         now = state.initial(config, 23)
         with ThreadPoolExecutor(1) as pool:
-            trainer = Trainer(config, split, now, pool)
+            trainer = Trainer(config, split, now)
             for _ in range(7):
                 trainer.step()
                 if now.position == trainer.steps_per_epoch:
