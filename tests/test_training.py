@@ -268,9 +268,9 @@ def test_every_image_is_used_once_an_epoch(digits, monkeypatch):
     used = []
     compose = scenes.compose
 
-    def remember(split, index, *arguments):
+    def remember(split, index, *arguments, **options):
         used.extend(index)
-        return compose(split, index, *arguments)
+        return compose(split, index, *arguments, **options)
 
     monkeypatch.setattr(scenes, "compose", remember)
     for _ in range(trainer.steps_per_epoch):
@@ -415,8 +415,8 @@ def test_a_pixel_that_is_no_number_stops_the_run_at_once(
     """Should one ever get past the readers: the first step tells, nothing is saved."""
     compose = scenes.compose
 
-    def compose_broken(*arguments):
-        images = compose(*arguments)
+    def compose_broken(*arguments, **options):
+        images = compose(*arguments, **options)
         images[3] = pixel
         return images
 
