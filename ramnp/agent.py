@@ -16,7 +16,7 @@ from ramnp.tasks import TASKS
 
 # Images looked at together: the more, the faster the products, and the less often do
 # threads wait for each other; but no more of them than so many pixels in all.
-CHUNK = 250
+CHUNK = 500
 CHUNK_PIXELS = 2**22
 # The trained agents that come with the project.
 TRAINED = os.path.join(os.path.dirname(__file__), "..", "data", "trained")
