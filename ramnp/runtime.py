@@ -13,10 +13,12 @@ def configure():
     """Give each thread and process of ours one BLAS thread; reuse memory.
 
     At these sizes BLAS's own threads gain little; shards in processes of our own do.
-    What the user has set in the environment stays.
+    What the user has set in the environment stays. So it does once NumPy is loaded:
+    too late for this process, it would only have our workers round in another way.
     """
-    for variable in _BLAS_VARIABLES:
-        os.environ.setdefault(variable, "1")
+    if "numpy" not in sys.modules:
+        for variable in _BLAS_VARIABLES:
+            os.environ.setdefault(variable, "1")
     reuse_memory()
 
 

@@ -9,12 +9,19 @@ from ramnp import runtime
 
 def test_each_thread_gets_one_blas_thread_unless_the_user_says_otherwise(monkeypatch):
     """The environment is completed, never overruled."""
-    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    monkeypatch.setattr(os, "environ", {"MKL_NUM_THREADS": "3"})
+    monkeypatch.delitem(sys.modules, "numpy")
     runtime.configure()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "1" == runtime.blas_threads()
     assert os.environ["MKL_NUM_THREADS"] == "3"
+
+
+def test_once_numpy_is_loaded_the_environment_stays_true(monkeypatch):
+    """What it says is what this process does, and what a worker will do."""
+    monkeypatch.setattr(os, "environ", {})
+    assert "numpy" in sys.modules
+    runtime.configure()
+    assert os.environ == {} and runtime.blas_threads() == "all"
 
 
 def test_freed_arrays_are_used_again():
