@@ -159,19 +159,22 @@ def test_an_answer_that_comes_late_is_not_taken_for_the_next(team, now):
     )
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files():
-    """No file of this process can be larger than 300 bytes."""
+    """No file of this process can grow beyond 300 bytes, pytest's own output included."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_where_no_memory_can_be_shared(now, small_files):
+def test_where_no_memory_can_be_shared(now):
     """One line says how to do without."""
-    with pytest.raises(
-        UserError, match="cannot start a worker .*: File too large; use"
+    with (
+        pytest.raises(UserError, match="cannot start a worker .*: File too large; use"),
+        small_files(),
     ):
         workers.Workers(1, CONFIG, SPLIT, now.vector)
 
