@@ -127,7 +127,15 @@ RECIPES = {
         "cluttered-100": _DENSE_CANVAS | {"epochs": 15},
     },
     "best": {
-        "centered": _BEST_BENT | {"num_glimpses": 7, "epochs": 200},
+        # Small patches of bent digits take more units to make sense of.
+        "centered": _BEST_BENT
+        | {
+            "num_glimpses": 7,
+            "g_size": 384,
+            "h_size": 512,
+            "learning_rate": 2e-3,
+            "epochs": 110,
+        },
         "translated": _BEST_BENT | {"epochs": 150},
         "cluttered": _BEST | {"epochs": 100},
         "cluttered-100": _BEST | {"epochs": 64},
