@@ -137,7 +137,7 @@ RECIPES = {
             "epochs": 110,
         },
         "translated": _BEST_BENT | {"epochs": 150},
-        "cluttered": _BEST | {"epochs": 100},
+        "cluttered": _BEST | {"deformation": 0.75, "epochs": 240},
         "cluttered-100": _BEST | {"epochs": 64},
     },
 }
