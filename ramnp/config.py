@@ -159,11 +159,16 @@ class Config:
 
     # Optimisation
     optimizer: str = _setting(
-        "sgd", "SGD with momentum, or Adam", choices=("sgd", "adam")
+        "sgd",
+        "SGD with momentum, Adam, or Muon (Adam for all but large matrices)",
+        choices=("sgd", "adam", "muon"),
     )
     learning_rate: float = _setting(0.01, "step size at the start", above=0.0)
     momentum: float = _setting(
-        0.9, "momentum of SGD, decay of Adam's first moment", low=0.0, high=0.9999
+        0.9,
+        "momentum of SGD and Muon, decay of Adam's first moment",
+        low=0.0,
+        high=0.9999,
     )
     schedule: str = _setting(
         "linear",

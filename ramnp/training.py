@@ -85,10 +85,10 @@ class Trainer:
         others = min(threads, config.num_shards) - 1
         self.workers = Workers(others, config, split, state.vector)
         state.vector, *self.gradients = self.workers.memory
-        tree_shapes = parameter_shapes(config)
-        self.params = parameters.views(state.vector, tree_shapes)
-        self.evaluated = parameters.views(state.evaluated, tree_shapes)
-        self.grads = parameters.views(self.gradients[0], tree_shapes)
+        self.shapes = parameter_shapes(config)
+        self.params = parameters.views(state.vector, self.shapes)
+        self.evaluated = parameters.views(state.evaluated, self.shapes)
+        self.grads = parameters.views(self.gradients[0], self.shapes)
 
     def __enter__(self):
         return self
@@ -171,7 +171,13 @@ class Trainer:
         rate = self.learning_rate
         state.step += 1
         optimizers.STEPS[config.optimizer](
-            state.vector, gradient, state.optimizer, rate, config.momentum, state.step
+            state.vector,
+            gradient,
+            state.optimizer,
+            rate,
+            config.momentum,
+            state.step,
+            self.shapes,
         )
         if config.average_decay:
             # Early on, a shorter memory: the first weights are not worth keeping.
