@@ -277,7 +277,7 @@ def test_the_first_location_has_no_score(rng):
     assert all(np.array_equal(one, two) for one, two in zip(first, other))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
 def test_a_rewarded_choice_becomes_more_likely(rng, optimizer):
     """With reward 1 and baseline 0, a step raises log π of what was sampled.
 
@@ -291,7 +291,8 @@ def test_a_rewarded_choice_becomes_more_likely(rng, optimizer):
         grads = {"location": episode.grads()["location"]}
         gradient, _ = parameters.flatten(grads)
         state = optimizers.init_state(optimizer, vector)
-        optimizers.STEPS[optimizer](vector, gradient, state, 1e-5, 0.9, step=1)
+        shapes = parameters.shapes(grads)
+        optimizers.STEPS[optimizer](vector, gradient, state, 1e-5, 0.9, 1, shapes)
         log_pi = []
         for params in (episode.params, episode.params | location):
             seen = model.replay(

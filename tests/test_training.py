@@ -108,6 +108,19 @@ def test_stopped_after_any_step_it_resumes_to_the_same_bits(
     assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
 
 
+def test_muon_resumes_to_the_same_bits_with_other_threads(
+    digits, tmp_path, monkeypatch
+):
+    """Its matrix products are taken by one thread, and its state is Adam's."""
+    config = tiny_config(optimizer="muon", g_size=64, h_size=64)
+    whole = train(config, digits, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        signal_in_step(patch, signal.SIGINT, {5})
+        with pytest.raises(signals.Interrupted):
+            train(config, digits, tmp_path / "parts")
+    assert_same_bits(train(config, digits, tmp_path / "parts", threads=2), whole)
+
+
 def test_stopped_during_an_evaluation_it_resumes_to_the_same_bits(
     digits, tmp_path, monkeypatch, uninterrupted
 ):
@@ -391,7 +404,7 @@ def test_an_agent_that_does_nothing_finite_stops_the_run(digits):
     assert now.epoch == 0 and now.history == []
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
 def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
     """Divergence names the step and the tensor and leaves the checkpoint alone."""
     config = tiny_config(optimizer=optimizer, learning_rate=1e6, clip_norm=0.0)
