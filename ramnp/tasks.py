@@ -137,8 +137,17 @@ RECIPES = {
             "epochs": 110,
         },
         "translated": _BEST_BENT | {"epochs": 150},
-        "cluttered": _BEST | {"deformation": 0.75, "epochs": 240},
         # A discount of 0.2 in place of 0.5 takes much noise out of the returns.
+        "cluttered": _BEST
+        | {
+            "deformation": 0.5,
+            "h_size": 384,
+            "discount": 0.2,
+            "optimizer": "muon",
+            "learning_rate": 4e-3,
+            "batch_size": 512,
+            "epochs": 110,
+        },
         "cluttered-100": _BEST
         | {"discount": 0.2, "h_size": 512, "learning_rate": 2e-3, "epochs": 120},
     },

@@ -440,7 +440,7 @@ plt.show()
 #
 # ## An agent that was trained
 #
-# The package comes with one for cluttered scenes, of the recipe `best`: 240 epochs on all of MNIST's
+# The package comes with one for cluttered scenes, of the recipe `best`: 110 epochs on all of MNIST's
 # training digits. `ramnp.load` takes the name of a task.
 
 # %%
@@ -451,7 +451,7 @@ assert (config.task, config.num_clutter) == (
     TASKS["cluttered"]["num_clutter"],
 )
 assert config.first_glimpse == "center" and config.num_glimpses == 8
-assert config.recipe == "best" and config.epochs == 240
+assert config.recipe == "best" and config.epochs == 110
 tested = evaluation.count_wrong(agent, digits.test, "test", pool)
 after = 100 * tested.after_each_glimpse / tested.num_scenes
 assert 15 < after[0] < 35 and after[1] < 12 and after[7] < 7
