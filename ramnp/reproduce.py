@@ -148,7 +148,8 @@ def chosen_jobs(options):
     rows = {table: study.row_names(table) for table in tables}
     known = {row: None for names in rows.values() for row in names}  # in their order
     if options.rows is None and options.smoke:
-        options.rows = [*{row.partition("-")[0]: row for row in known}.values()]
+        first_of_kind = {row.partition("-")[0]: row for row in reversed(known)}
+        options.rows = [*first_of_kind.values()]
     for row in options.rows or ():
         if row not in known:
             raise UserError(
