@@ -146,7 +146,7 @@ RECIPES = {
             "epochs": 110,
         },
         "translated": _BEST_MUON | {"deformation": 1.25, "epochs": 140},
-        "cluttered": _BEST_MUON | {"deformation": 0.5, "epochs": 110},
+        "cluttered": _BEST_MUON | {"deformation": 0.75, "h_size": 512, "epochs": 150},
         "cluttered-100": _BEST
         | {"discount": 0.2, "h_size": 512, "learning_rate": 2e-3, "epochs": 120},
     },
