@@ -108,6 +108,12 @@ class Trainer:
         return first * (last / first) ** self.progress if last else first
 
     @property
+    def deformation(self):
+        """How far the digits of this epoch are bent."""
+        plain = self.state.epoch >= self.config.epochs - self.config.plain_epochs
+        return 0.0 if plain else self.config.deformation
+
+    @property
     def learning_rate(self):
         """The step size now."""
         return optimizers.learning_rate_at(
@@ -133,8 +139,9 @@ class Trainer:
         # Each shard has random streams of its own, and sums are taken in the shards'
         # order: the result is the same whoever works on them.
         parts = [part for part in np.array_split(batch, config.num_shards) if len(part)]
+        now = len(batch), self.location_std, self.deformation
         jobs = [
-            (shard, part, state.streams_of(shard), len(batch), self.location_std)
+            (shard, part, state.streams_of(shard), *now)
             for shard, part in enumerate(parts)
         ]
         results = self.workers.learn(jobs)
