@@ -55,7 +55,7 @@ class Config:
         high=100.0,
     )
     plain_epochs: int = _setting(
-        0, "epochs at the end of the run in which digits are not bent", low=0
+        0, "epochs at the end of the run in which digits are as they are", low=0
     )
     num_classes: int = _setting(10, "classes that the agent tells apart", low=2)
 

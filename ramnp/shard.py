@@ -26,12 +26,12 @@ class Learner:
 
     # A run that diverges is stopped with a message of its own.
     @np.errstate(over="ignore", invalid="ignore")
-    def learn(self, shard, index, states, batch_size, location_std, deformation=None):
+    def learn(self, shard, index, states, batch_size, location_std, augmented=True):
         """Put a shard's part of the gradient of its batch into the shard's row.
 
         index: the shard's digits in the split. states: {name: state} of its random
-        streams. deformation None is the configured one. Returns the shard's share of
-        the sums over the epoch, and the states that come next.
+        streams. augmented: whether digits may be bent and moved. Returns the shard's
+        share of the sums over the epoch, and the states that come next.
         """
         config = self.config
         model = model_of(config)
@@ -39,7 +39,7 @@ class Learner:
             rng.bit_generator.state = states[name]
         num_rows = batch_size * config.num_rollouts
         images = scenes.compose(
-            self.split, index, self._rngs["scenes"], config, True, deformation
+            self.split, index, self._rngs["scenes"], config, augmented
         )
         labels = np.tile(self.split.labels[index].astype(np.intp), config.num_rollouts)
         trajectory = model.rollout(

@@ -108,10 +108,9 @@ class Trainer:
         return first * (last / first) ** self.progress if last else first
 
     @property
-    def deformation(self):
-        """How far the digits of this epoch are bent."""
-        plain = self.state.epoch >= self.config.epochs - self.config.plain_epochs
-        return 0.0 if plain else self.config.deformation
+    def augmented(self):
+        """Whether the digits of this epoch may be bent and moved."""
+        return self.state.epoch < self.config.epochs - self.config.plain_epochs
 
     @property
     def learning_rate(self):
@@ -139,7 +138,7 @@ class Trainer:
         # Each shard has random streams of its own, and sums are taken in the shards'
         # order: the result is the same whoever works on them.
         parts = [part for part in np.array_split(batch, config.num_shards) if len(part)]
-        now = len(batch), self.location_std, self.deformation
+        now = len(batch), self.location_std, self.augmented
         jobs = [
             (shard, part, state.streams_of(shard), *now)
             for shard, part in enumerate(parts)

@@ -14,23 +14,22 @@ FROZEN_SEEDS = {"valid": 1406, "test": 6247}
 FROZEN_CHUNK = 250
 
 
-def compose(split, index, rng, config, augmented=False, deformation=None):
+def compose(split, index, rng, config, augmented=False):
     """Return float32 scenes (B, height, width) in 0..1 around the digits `index`.
 
     Draws a place for each digit and, for each piece of clutter, another digit of the
     same split, a crop of it, and a place. If augmented, digits are bent as far as
-    deformation says, None being the configured one, and those without a canvas moved by
-    up to config.max_shift pixels each way. Raises DataError where a digit is too large
-    for the canvas, or too small to cut clutter from.
+    config.deformation says, and those without a canvas moved by up to config.max_shift
+    pixels each way. Raises DataError where a digit is too large for the canvas, or too
+    small to cut clutter from.
     """
     B = len(index)
     digits = split.images[index]
     height, width = digits.shape[1:]
     check_sizes(split, config)
     max_shift = config.max_shift if augmented else 0
-    std = config.deformation if deformation is None else deformation
-    if augmented and std:
-        digits = deform(digits, std, rng)
+    if augmented and config.deformation:
+        digits = deform(digits, config.deformation, rng)
     if config.canvas_size:
         shape = (config.canvas_size, config.canvas_size)
     else:

@@ -217,11 +217,6 @@ def test_deformation_bends_the_digits_of_training_alone():
     digits = deform(split.images, 1.5, np.random.default_rng(1))
     assert np.array_equal(images, np.rint(digits))
     assert not np.array_equal(images, split.images)
-    for given in (0.0, 0.7):  # in place of what is configured
-        rng = np.random.default_rng(1)
-        images = composed(split, index, rng, bent, augmented=True, deformation=given)
-        digits = deform(split.images, given, np.random.default_rng(1))
-        assert np.array_equal(images, np.rint(digits))
     black = flat_split([0] * 20)
     black.images[1:] = 255  # clutter for digit 0 is white, wherever it is cut
     cluttered = dataclasses.replace(bent, canvas_size=60, num_clutter=1)
