@@ -20,8 +20,8 @@ only. *Ours* is one rollout per image, with the weights that were best on the va
 ± their sample standard deviation. *Ten rollouts* averages the class probabilities of as many rollouts; a network that
 sees the whole image draws nothing. *Minutes* is the mean time of a run, in which other runs shared the machine.
 The rows `ram` are trained as in the paper; `random` is `best` with random glimpses; `best-plain` is `best` with the
-training digits as they are, where `best` bends them (`--deformation`; the test digits are never touched). The command
-gives the figure of the first seed.
+training digits as they are, where `best` bends them (`--deformation`) or moves them (`--max-shift`); the test digits
+are never touched. The command gives the figure of the first seed.
 """
 _HEAD = """\
 | row | model | arXiv | NIPS | ours | ten rollouts | seeds | epochs | minutes | command |
@@ -98,8 +98,14 @@ def _model(row, config):
         return "convolutional, 2 layers"
     ours = "our best RAM" if row.startswith("best") else "RAM"
     looks = "random " if config.policy == "random" else ""
-    bent = ", digits bent in training" if config.deformation else ""
-    return f"{ours}, {config.num_glimpses} {looks}glimpses{bent}"
+    return f"{ours}, {config.num_glimpses} {looks}glimpses{_augmented(config)}"
+
+
+def _augmented(config):
+    ways = {"bent": config.deformation, "moved": config.max_shift}
+    how = " and ".join(name for name, value in ways.items() if value)
+    plain = not how or config.plain_epochs >= config.epochs
+    return "" if plain else f", digits {how} in training"
 
 
 def _mean_and_spread(figures):

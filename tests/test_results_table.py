@@ -83,12 +83,30 @@ def test_one_seed_has_no_spread(results):
     ]
 
 
-def test_a_row_says_where_digits_were_bent(results):
+@pytest.mark.parametrize(
+    ("deformation", "max_shift", "plain_epochs", "says"),
+    [
+        (2.0, 0, 3, ", digits bent in training"),
+        (0.0, 1, 0, ", digits moved in training"),
+        (0.5, 2, 0, ", digits bent and moved in training"),
+        (0.5, 2, 4, ""),  # all epochs are plain
+        (0.0, 0, 0, ""),
+    ],
+)
+def test_a_row_says_what_was_done_to_digits(
+    results, deformation, max_shift, plain_epochs, says
+):
     """Who compares figures must know what the agent was trained on."""
-    put(results, "1a", "best", make_config("centered", "best", deformation=2.0))
+    config = make_config(
+        *("centered", "best"),
+        epochs=4,
+        deformation=deformation,
+        max_shift=max_shift,
+        plain_epochs=plain_epochs,
+    )
+    put(results, "1a", "best", config)
     (cells,) = lines_of(results, "1a", "best")
-    assert "glimpses, digits bent in training" in cells[1]
-    assert "--deformation 2.0" in cells[9]
+    assert cells[1].endswith(f" glimpses{says}")
 
 
 def test_runs_with_different_settings_are_never_averaged(results):
