@@ -54,8 +54,12 @@ class Config:
         low=0.0,
         high=100.0,
     )
-    plain_epochs: int = _setting(
-        0, "epochs at the end of the run in which digits are as they are", low=0
+    plain_share: float = _setting(
+        0.0,
+        "the share of the epochs, at the end of the run, in which training digits are "
+        "neither bent nor moved",
+        low=0.0,
+        high=1.0,
     )
     num_classes: int = _setting(10, "classes that the agent tells apart", low=2)
 

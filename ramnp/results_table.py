@@ -104,7 +104,7 @@ def _model(row, config):
 def _augmented(config):
     ways = {"bent": config.deformation, "moved": config.max_shift}
     how = " and ".join(name for name, value in ways.items() if value)
-    plain = not how or config.plain_epochs >= config.epochs
+    plain = not how or config.plain_share == 1
     return "" if plain else f", digits {how} in training"
 
 

@@ -72,6 +72,7 @@ def row_config(table, row, **changes):
         "random": lambda: {
             "recipe": "best",
             "policy": "random",
+            "first_glimpse": "random",
             "num_glimpses": int(size),
         },
         "best": lambda: {"recipe": "best"} | (_AS_THEY_ARE if size else {}),

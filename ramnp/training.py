@@ -110,7 +110,8 @@ class Trainer:
     @property
     def augmented(self):
         """Whether the digits of this epoch may be bent and moved."""
-        return self.state.epoch < self.config.epochs - self.config.plain_epochs
+        plain = round(self.config.plain_share * self.config.epochs)
+        return self.state.epoch < self.config.epochs - plain
 
     @property
     def learning_rate(self):

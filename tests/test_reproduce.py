@@ -174,7 +174,7 @@ def test_jobs_are_those_asked_for_each_seed_in_its_turn():
     """All rows with one seed come before any with the next."""
     assert names_of("--table", "2b") == [
         f"2b {row} seed 0"
-        for row in ("conv", "ram-4", "ram-6", "ram-8", "random-8", "best")
+        for row in ("conv", "ram-4", "ram-6", "ram-8", "random-8", "best", "best-plain")
     ]
     assert names_of("--table", "all", "--rows", "best", "ram-7", "--seeds", "2") == [
         f"{row} seed {seed}"

@@ -84,17 +84,17 @@ def test_one_seed_has_no_spread(results):
 
 
 @pytest.mark.parametrize(
-    ("deformation", "max_shift", "plain_epochs", "says"),
+    ("deformation", "max_shift", "plain_share", "says"),
     [
-        (2.0, 0, 3, ", digits bent in training"),
-        (0.0, 1, 0, ", digits moved in training"),
-        (0.5, 2, 0, ", digits bent and moved in training"),
-        (0.5, 2, 4, ""),  # all epochs are plain
-        (0.0, 0, 0, ""),
+        (2.0, 0, 0.5, ", digits bent in training"),
+        (0.0, 1, 0.0, ", digits moved in training"),
+        (0.5, 2, 0.0, ", digits bent and moved in training"),
+        (0.5, 2, 1.0, ""),  # all epochs are plain
+        (0.0, 0, 0.0, ""),
     ],
 )
 def test_a_row_says_what_was_done_to_digits(
-    results, deformation, max_shift, plain_epochs, says
+    results, deformation, max_shift, plain_share, says
 ):
     """Who compares figures must know what the agent was trained on."""
     config = make_config(
@@ -102,7 +102,7 @@ def test_a_row_says_what_was_done_to_digits(
         epochs=4,
         deformation=deformation,
         max_shift=max_shift,
-        plain_epochs=plain_epochs,
+        plain_share=plain_share,
     )
     put(results, "1a", "best", config)
     (cells,) = lines_of(results, "1a", "best")

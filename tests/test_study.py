@@ -60,7 +60,9 @@ def test_a_row_is_what_its_name_says(table, row):
     glimpses = {"num_glimpses": config.num_glimpses}
     same = {
         "ram": lambda: make_config(task, "paper", **glimpses),
-        "random": lambda: make_config(task, "best", **glimpses, policy="random"),
+        "random": lambda: make_config(
+            task, "best", **glimpses, policy="random", first_glimpse="random"
+        ),
         "fc": lambda: make_config(task, epochs=60, model="fc", fc_size=config.fc_size),
         "conv": lambda: make_config(task, epochs=60, model="conv"),
     }

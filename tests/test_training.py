@@ -225,11 +225,11 @@ def test_in_its_plain_epochs_digits_are_as_they_are(augmented, threads, digits):
                 trainer.end_epoch(wrong_of(trainer.agent))
         return now
 
-    always, plain = trained(2), trained(2, plain_epochs=1)
+    always, plain = trained(2), trained(2, plain_share=0.4)
     assert np.array_equal(plain.vector, always.vector)
-    assert not np.array_equal(trained(2, plain_epochs=2).vector, always.vector)
+    assert not np.array_equal(trained(2, plain_share=0.6).vector, always.vector)
     never = dict.fromkeys(augmented, 0)
-    go_on = {"plain": {"plain_epochs": 1}, "never": never, "always": {}}
+    go_on = {"plain": {"plain_share": 0.4}, "never": never, "always": {}}
     ends = {
         name: trained(1, copy.deepcopy(plain), **changes).vector
         for name, changes in go_on.items()
