@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from ramnp.errors import UserError
 
 LARGEST_CELL = 256
+# Up to these, a machine that is too small says so; beyond, no array can be that large.
+LARGEST_SIDE = LARGEST_LAYER = 2**14
+LARGEST_COUNT = 2**20
 
 
 def _setting(default, help, low=None, high=None, above=None, choices=None):
@@ -40,12 +43,22 @@ class Config:
 
     # Scenes
     canvas_size: int = _setting(
-        0, "side of the scene in pixels; 0: the images as they are", low=0
+        0,
+        "side of the scene in pixels; 0: the images as they are",
+        low=0,
+        high=LARGEST_SIDE,
     )
-    num_clutter: int = _setting(0, "pieces of other digits in a scene", low=0)
-    clutter_size: int = _setting(8, "side of a piece of clutter in pixels", low=1)
+    num_clutter: int = _setting(
+        0, "pieces of other digits in a scene", low=0, high=LARGEST_COUNT
+    )
+    clutter_size: int = _setting(
+        8, "side of a piece of clutter in pixels", low=1, high=LARGEST_SIDE
+    )
     max_shift: int = _setting(
-        0, "training images move by up to this many pixels each way", low=0
+        0,
+        "training images move by up to this many pixels each way, without a canvas",
+        low=0,
+        high=LARGEST_SIDE,
     )
     deformation: float = _setting(
         0.0,
@@ -61,10 +74,12 @@ class Config:
         low=0.0,
         high=1.0,
     )
-    num_classes: int = _setting(10, "classes that the agent tells apart", low=2)
+    num_classes: int = _setting(
+        10, "classes that the agent tells apart", low=2, high=LARGEST_LAYER
+    )
 
     # Glimpse sensor
-    patch_size: int = _setting(8, "side of a patch in cells, g_w", low=1)
+    patch_size: int = _setting(8, "side of a patch in cells, g_w", low=1, high=1024)
     num_scales: int = _setting(1, "patches in a glimpse, k", low=1, high=16)
     scale_factor: int = _setting(
         2, "how much wider each patch is than the one before", low=1, high=16
@@ -74,7 +89,9 @@ class Config:
     )
 
     # Agent
-    num_glimpses: int = _setting(6, "glimpses at an image, T", low=1)
+    num_glimpses: int = _setting(
+        6, "glimpses at an image, T", low=1, high=LARGEST_COUNT
+    )
     policy: str = _setting(
         "learned",
         "where the glimpses after the first fall: learned by REINFORCE, or uniformly "
@@ -86,10 +103,14 @@ class Config:
         "where the first glimpse falls, which no gradient reaches",
         choices=("random", "center"),
     )
-    hg_size: int = _setting(128, "units for what was seen, h_g", low=1)
-    hl_size: int = _setting(128, "units for where it was seen, h_l", low=1)
-    g_size: int = _setting(256, "units of a glimpse, g", low=1)
-    h_size: int = _setting(256, "units of the core, h", low=1)
+    hg_size: int = _setting(
+        128, "units for what was seen, h_g", low=1, high=LARGEST_LAYER
+    )
+    hl_size: int = _setting(
+        128, "units for where it was seen, h_l", low=1, high=LARGEST_LAYER
+    )
+    g_size: int = _setting(256, "units of a glimpse, g", low=1, high=LARGEST_LAYER)
+    h_size: int = _setting(256, "units of the core, h", low=1, high=LARGEST_LAYER)
     identity_recurrence: bool = _setting(
         False,
         "start the recurrence of the core at the identity; changes no gradient path",
@@ -99,6 +120,7 @@ class Config:
         "units of a hidden layer in the location network; 0: none, its mean is linear; "
         "trained by the policy gradient alone",
         low=0,
+        high=LARGEST_LAYER,
     )
     locator_tanh: bool = _setting(
         False,
@@ -130,16 +152,27 @@ class Config:
 
     # Baselines
     image_height: int = _setting(
-        28, "height in pixels of the images, for fc and conv without a canvas", low=1
+        28,
+        "height in pixels of the images, for fc and conv without a canvas",
+        low=1,
+        high=LARGEST_SIDE,
     )
     image_width: int = _setting(
-        28, "width in pixels of the images, for fc and conv without a canvas", low=1
+        28,
+        "width in pixels of the images, for fc and conv without a canvas",
+        low=1,
+        high=LARGEST_SIDE,
     )
     fc_size: int = _setting(
-        256, "units of each fully connected layer of fc and conv", low=1
+        256,
+        "units of each fully connected layer of fc and conv",
+        low=1,
+        high=LARGEST_LAYER,
     )
-    num_filters: int = _setting(16, "filters of conv", low=1)
-    filter_size: int = _setting(10, "side of a filter of conv in pixels", low=1)
+    num_filters: int = _setting(16, "filters of conv", low=1, high=LARGEST_LAYER)
+    filter_size: int = _setting(
+        10, "side of a filter of conv in pixels", low=1, high=LARGEST_SIDE
+    )
     filter_stride: int = _setting(
         5, "pixels from one place of a filter of conv to the next", low=1
     )
@@ -160,7 +193,9 @@ class Config:
         "the image's other rollouts, or nothing",
         choices=("learned", "leave-one-out", "none"),
     )
-    num_rollouts: int = _setting(1, "rollouts per training image, M", low=1)
+    num_rollouts: int = _setting(
+        1, "rollouts per training image, M", low=1, high=LARGEST_COUNT
+    )
     policy_weight: float = _setting(1.0, "weight of the policy loss", low=0.0)
     baseline_weight: float = _setting(1.0, "weight of the baseline loss", low=0.0)
 
@@ -195,7 +230,9 @@ class Config:
         low=0.0,
         high=0.999999,
     )
-    batch_size: int = _setting(20, "training images per step", low=1)
+    batch_size: int = _setting(
+        20, "training images per step", low=1, high=LARGEST_COUNT
+    )
     num_shards: int = _setting(
         2, "parts that a batch is cut into, each for one thread", low=1
     )

@@ -67,9 +67,10 @@ def num_parameters(config):
 def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
     """Look at images (B, height, width) T times, each location drawn from the policy.
 
-    location_std None is the configured one. The random policy draws every location as
-    the first one. rng None draws nothing: each location is the policy's mean, the
-    first the centre, and so are all of the random policy.
+    location_std None is the configured one. The random policy draws every location
+    uniformly; the first one is the centre if configured so. rng None draws nothing:
+    each location is the policy's mean, the first the centre, and so are all of the
+    random policy.
     """
     std = config.location_std if location_std is None else location_std
     shape = (num_rollouts * len(images), 2)

@@ -66,7 +66,8 @@ def parse(arguments):
     parser.add_argument(
         "--smoke",
         action="store_true",
-        help=f"try the whole path in {SMOKE}, on {SMOKE_DIGITS:,} digits",
+        help=f"try the whole path in {SMOKE}, on {SMOKE_DIGITS:,} digits "
+        "(default: --table 1a)",
     )
     parser.add_argument(
         "--only-table",
@@ -74,6 +75,10 @@ def parse(arguments):
         help="train nothing, make results/TABLE.md from what is there",
     )
     options = parser.parse_args(arguments)
+    if options.smoke and options.only_table:
+        raise UserError("--smoke and --only-table: give one of them")
+    if options.smoke:
+        options.table = options.table or "1a"
     if not (options.table or options.only_table):
         raise UserError(
             f"--table is missing: choose one of {', '.join(TABLES)}, all; "
@@ -105,6 +110,7 @@ def main(arguments):
     jobs = chosen_jobs(options)
     left = [study.still_to_do(job, place, options.epochs) for job in jobs]
     left = [job for job in left if job]
+    results_table.write_table(place.results)  # or say what is damaged, before hours
     print(f"runs to do: {len(left)}, done before: {len(jobs) - len(left)}", flush=True)
     try:
         code = do(left, place, options) if left else 0

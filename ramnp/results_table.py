@@ -102,7 +102,8 @@ def _model(row, config):
 
 
 def _augmented(config):
-    ways = {"bent": config.deformation, "moved": config.max_shift}
+    moved = 0 if config.canvas_size else config.max_shift
+    ways = {"bent": config.deformation, "moved": moved}
     how = " and ".join(name for name, value in ways.items() if value)
     plain = not how or config.plain_share == 1
     return "" if plain else f", digits {how} in training"

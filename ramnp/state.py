@@ -8,8 +8,8 @@ import numpy as np
 
 from ramnp import checkpoint, diagnostics, optimizers, parameters, runtime
 from ramnp.agent import METRICS, is_number
-from ramnp.config import option_name
-from ramnp.errors import CheckpointError, brief
+from ramnp.config import Config, option_name
+from ramnp.errors import CheckpointError, UserError, brief
 from ramnp.models import model_of
 
 STREAMS = ("initialisation", "shuffling", "scenes", "policy")
@@ -117,6 +117,7 @@ def load(path, config, num_images, data_sha256):
     arrays, meta = checkpoint.load(path)
     state = initial(config, num_images)
     try:
+        meta["config"] = _completed(meta["config"])
         check_same_config(path, meta["config"], dataclasses.asdict(config))
         if meta["data_sha256"] != data_sha256:
             raise CheckpointError(
@@ -143,6 +144,14 @@ def load(path, config, num_images, data_sha256):
             f"{path} does not hold the state of a run: use another checkpoint"
         ) from error
     return state, then
+
+
+def _completed(fields):
+    """Return a saved configuration with the defaults of settings younger than it."""
+    try:
+        return dataclasses.asdict(Config(**fields))
+    except UserError as error:
+        raise ValueError(str(error)) from error
 
 
 def check_same_config(path, saved, given):

@@ -114,7 +114,13 @@ def read_result(folder):
         raise UserError(
             f"{path} is damaged: restore it, or remove its folder to train anew"
         ) from error
-    return Result(*run.read_config(folder, {}), figures)
+    try:
+        return Result(*run.read_config(folder, {}), figures)
+    except UserError as error:
+        raise UserError(
+            f"{os.path.join(folder, run.CONFIG)} is missing or damaged: restore it, or "
+            "remove its folder to train anew"
+        ) from error
 
 
 def still_to_do(job, place, epochs=None):

@@ -116,6 +116,16 @@ def test_another_number_of_epochs_is_not_taken_for_done(tiny_study):
     assert len(tiny_study) == 1
 
 
+def test_a_damaged_result_is_told_before_anything_is_started(tiny_study, tmp_path):
+    """Wherever it lies, since the table is made from all of them."""
+    damaged = tmp_path / "results/2b/conv/seed-0/result.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{}")
+    with pytest.raises(UserError, match=r"2b/conv/seed-0/result\.json is damaged"):
+        reproduce.main(["--table", "1a", "--rows", "best", "--epochs", "1"])
+    assert tiny_study == []
+
+
 def test_the_table_alone_is_made_without_a_run(tiny_study, tmp_path, capsys):
     """From whatever lies there."""
     assert reproduce.main(["--only-table"]) == 0
@@ -132,8 +142,8 @@ def test_smoke_does_the_whole_path_afresh_beside_the_study(
     kept = tmp_path / "runs/smoke/mine.txt"
     kept.parent.mkdir(parents=True)
     kept.write_text("")
-    for _ in range(2):
-        assert reproduce.main(["--table", "1a", "--smoke"]) == 0
+    for arguments in (["--table", "1a", "--smoke"], ["--smoke"]):
+        assert reproduce.main(arguments) == 0
     rows = ["fc-256", "conv", "ram-2", "best"]
     assert tiny_study == 2 * [f"runs/smoke/runs/1a/{row}/seed-0" for row in rows]
     assert kept.exists() and not (tmp_path / "results").exists()
@@ -154,6 +164,7 @@ def test_smoke_does_the_whole_path_afresh_beside_the_study(
         (["--table", "1a", "--jobs", "-1"], "--jobs -1: must be between 1 and"),
         (["--table", "1a", "--epochs", "0"], "--epochs 0: must be between 1 and"),
         (["--table", "1a", "--jobs", "2", "--scheduler", "x"], "--jobs and --sched"),
+        (["--smoke", "--only-table"], "--smoke and --only-table"),
     ],
 )
 def test_bad_input_is_one_line(arguments, words, tmp_path, monkeypatch):

@@ -109,6 +109,14 @@ def test_a_row_says_what_was_done_to_digits(
     assert cells[1].endswith(f" glimpses{says}")
 
 
+def test_on_a_canvas_digits_are_anywhere_anyway(results):
+    """There, --max-shift does nothing, and the table does not say so."""
+    config = make_config("translated", "best", deformation=0.0, max_shift=1)
+    put(results, "1b", "best", config)
+    (cells,) = lines_of(results, "1b", "best")
+    assert cells[1].endswith(" glimpses")
+
+
 def test_runs_with_different_settings_are_never_averaged(results):
     """Each gets a line of its own, with the command that it was made by."""
     for seed, changes in enumerate(({}, {"h_size": 300})):

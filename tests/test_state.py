@@ -98,6 +98,18 @@ def test_another_configuration_is_refused_by_name(saved, changes, option):
         state.load(saved[1], small_config(**(settings | changes)), 50, SUM)
 
 
+def test_a_setting_younger_than_the_checkpoint_has_its_default(saved):
+    """A run goes on under a version that knows more settings."""
+    arrays, meta = checkpoint.load(saved[1])
+    config = _without(meta["config"], "plain_share")
+    checkpoint.save(saved[1], arrays, meta | {"config": config})
+    settings = {"optimizer": "adam", "average_decay": 0.9, "num_shards": 3}
+    back, _ = state.load(saved[1], small_config(**settings), 50, SUM)
+    assert back.vector.tobytes() == saved[0].vector.tobytes()
+    with pytest.raises(CheckpointError, match="--plain-share 0.0, not 0.1"):
+        state.load(saved[1], small_config(**settings, plain_share=0.1), 50, SUM)
+
+
 def test_other_data_are_refused(saved):
     """The digits must be those that the run began with."""
     with pytest.raises(CheckpointError, match="other data"):

@@ -183,6 +183,20 @@ def test_a_damaged_result_is_one_line(spoiled, finished_run, job, place):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("left", [None, "{", '{"data": null, "epochs": -1}'])
+def test_a_result_without_its_configuration_is_one_line(left, finished_run, job, place):
+    """It names the file and says what to do; no option of another command."""
+    folder = put(finished_run, place.results, job)
+    config = os.path.join(folder, "config.json")
+    os.remove(config)
+    if left:
+        with open(config, "w") as file:
+            file.write(left)
+    with pytest.raises(UserError, match="seed-0/config.json is missing or") as error:
+        study.read_result(folder)
+    assert "\n" not in str(error.value) and "--resume" not in str(error.value)
+
+
 def test_no_result_is_none(tmp_path):
     """Neither without a folder nor without the file."""
     assert study.read_result(tmp_path / "nowhere") is None
