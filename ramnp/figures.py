@@ -117,6 +117,33 @@ def draw_curves(history, path, title=""):
     write_atomically(path, _png(figure))
 
 
+class Line(NamedTuple):
+    """Errors in percent by numbers of glimpses."""
+
+    name: str
+    colour: str  # a key of COLOURS
+    glimpses: list
+    errors: list
+    marker: str = "o-"
+
+
+@_own_style
+def draw_error_by_glimpses(panels, path):
+    """Draw the Lines of each panel, {title: [Line]}, as a PNG."""
+    figure = Figure(figsize=(14, 3.6))
+    figure.subplots_adjust(0.04, 0.14, 0.99, 0.9, wspace=0.2)
+    for ax, (title, lines) in zip(figure.subplots(1, len(panels)), panels.items()):
+        for name, colour, glimpses, errors, marker in lines:
+            ax.plot(glimpses, errors, marker, ms=4, color=COLOURS[colour], label=name)
+        ax.set_title(title, fontsize=9, loc="left", weight="bold")
+        ax.set(xlabel="glimpses", ylabel="error (%)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        _log_scale(ax)
+        ax.grid()
+        ax.legend(fontsize=8)
+    write_atomically(path, _png(figure))
+
+
 def _draw_error_after_glimpse(ax, history):
     """Draw how many glimpses are enough, at the epoch that was best."""
     judged = {*_finite(history, "valid_error")[0]}

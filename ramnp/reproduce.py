@@ -22,7 +22,8 @@ def parse(arguments):
     parser = command.Parser(
         prog="python -m ramnp.reproduce",
         description="Train the rows of the paper's tables that have no result yet, go "
-        "on with those that were interrupted, and write results/TABLE.md.",
+        "on with those that were interrupted, and write results/TABLE.md and "
+        "results/glimpses.png.",
     )
     parser.add_argument(
         "--table",
@@ -72,7 +73,7 @@ def parse(arguments):
     parser.add_argument(
         "--only-table",
         action="store_true",
-        help="train nothing, make results/TABLE.md from what is there",
+        help="train nothing, make the table and the figure from what is there",
     )
     options = parser.parse_args(arguments)
     if options.smoke and options.only_table:
@@ -98,11 +99,11 @@ def parse(arguments):
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
-    from ramnp import results_table, study
+    from ramnp import study
 
     place = study.Place(os.path.join("runs", "reproduce"), "results")
     if options.only_table:
-        print(results_table.write_table(place.results))
+        print(*_publish(place), sep="\n")
         return 0
     if options.smoke:
         place = smoke_place()
@@ -110,7 +111,7 @@ def main(arguments):
     jobs = chosen_jobs(options)
     left = [study.still_to_do(job, place, options.epochs) for job in jobs]
     left = [job for job in left if job]
-    results_table.write_table(place.results)  # or say what is damaged, before hours
+    _publish(place)  # or say what is damaged, before anything is trained
     print(f"runs to do: {len(left)}, done before: {len(jobs) - len(left)}", flush=True)
     try:
         code = do(left, place, options) if left else 0
@@ -121,8 +122,17 @@ def main(arguments):
                 f"python -m ramnp.reproduce {shlex.join(arguments)}"
             )
         raise
-    print(f"the table: {results_table.write_table(place.results)}")
+    table, figure = _publish(place)
+    print(f"the table: {table}\nthe figure: {figure}")
     return code
+
+
+def _publish(place):
+    """Make all that is made from results; return the paths."""
+    from ramnp import results_figure, results_table
+
+    table = results_table.write_table(place.results)
+    return table, results_figure.draw_figure(place.results)
 
 
 def smoke_place():
@@ -190,7 +200,7 @@ def do_with(executor, stop, jobs, place, threads):
     """Do the jobs as an executor finds time; return as `do` does."""
     from tqdm import tqdm
 
-    from ramnp import results_table, study
+    from ramnp import study
     from ramnp.jobs import POLL, supervise
 
     def submit(job):
@@ -222,7 +232,7 @@ def do_with(executor, stop, jobs, place, threads):
                 outcome = future.result()
                 if outcome.code == 0:
                     result = study.keep_result(job, place)
-                    results_table.write_table(place.results)
+                    _publish(place)
                     bar.write(
                         f"{job}: test error {result.figures['test_error']:.2f} %, "
                         f"{job.config.epochs} epochs, "

@@ -1,9 +1,7 @@
 """TABLE.md: the paper's figures and ours, from whatever lies under a results folder."""
 
-import dataclasses
 import os
 import shlex
-from pathlib import Path
 from statistics import mean, stdev
 
 from ramnp import study
@@ -47,18 +45,11 @@ def write_table(results):
 
 def _lines(table, row, folder):
     """Return a row's lines: one for each configuration that there are results of."""
-    runs = {}
-    for path in sorted(Path(folder).glob("seed-*")):
-        if result := study.read_result(path):
-            same = dataclasses.replace(result.config, seed=0), result.data
-            runs.setdefault(same, []).append(result)
+    runs = study.read_row(folder)
     if not runs:
         config = study.row_config(table, row)
         return [_line(row, config, "not run yet", "", "", "", "", _command(config))]
-    return [
-        _line(row, *_cells(sorted(results, key=lambda r: r.config.seed)))
-        for results in runs.values()
-    ]
+    return [_line(row, *_cells(results)) for results in runs]
 
 
 def _cells(results):

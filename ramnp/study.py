@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from ramnp import run
@@ -39,7 +40,7 @@ class Job(NamedTuple):
     @property
     def folder(self):
         """Its folder within those of a Place."""
-        return os.path.join(self.table, self.row, f"seed-{self.config.seed}")
+        return seed_folder(os.path.join(self.table, self.row), self.config)
 
 
 class Result(NamedTuple):
@@ -48,6 +49,11 @@ class Result(NamedTuple):
     config: Config
     data: str | None
     figures: dict  # result.json
+
+
+def seed_folder(row_folder, config):
+    """Return the folder of one seed within a row's."""
+    return os.path.join(row_folder, f"seed-{config.seed}")
 
 
 def row_names(table):
@@ -121,6 +127,40 @@ def read_result(folder):
             f"{os.path.join(folder, run.CONFIG)} is missing or damaged: restore it, or "
             "remove its folder to train anew"
         ) from error
+
+
+def read_row(folder):
+    """Return the results in a row's folder, a list for each configuration.
+
+    In one list, ordered by their seeds, the runs differ in these alone.
+    """
+    runs = {}
+    for path in sorted(Path(folder).glob("seed-*")):
+        if result := read_result(path):
+            same = dataclasses.replace(result.config, seed=0), result.data
+            runs.setdefault(same, []).append(result)
+    return [sorted(results, key=lambda r: r.config.seed) for results in runs.values()]
+
+
+def read_error_after_glimpse(folder):
+    """Return the validation errors in percent after each glimpse, at the best epoch.
+
+    Raises UserError if the metrics in the folder of a result are damaged.
+    """
+    path = os.path.join(folder, METRICS)
+    try:
+        with open(path, encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file]
+        best = min(rows, key=lambda row: row["valid_error"])
+        errors = best["valid_error_after_glimpse"]
+        if not errors or any(type(error) not in (int, float) for error in errors):
+            raise TypeError("no errors")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(
+            f"{path} is missing or damaged: restore it, or remove its folder to train "
+            "anew"
+        ) from error
+    return errors
 
 
 def still_to_do(job, place, epochs=None):

@@ -357,6 +357,30 @@ def test_curves_leave_out_what_is_not_a_number(tmp_path, drawn):
     assert not baseline.lines
 
 
+def test_errors_by_glimpses_are_drawn_as_they_are(tmp_path, drawn):
+    """A panel for each title, with every line under its name, whole and legible."""
+    lines = {
+        "one": [
+            figures.Line("lines", "action", range(1, 4), [40.0, 2.0, 1.5]),
+            figures.Line("points", "policy", [2, 3], [3.0, 2.0], "o"),
+        ],
+        "two": [figures.Line("lines", "muted", [1], [7.0])],
+    }
+    path = tmp_path / "glimpses.png"
+    figures.draw_error_by_glimpses(lines, path)
+    (figure,) = drawn
+    for ax, (title, expected) in zip(figure.axes, lines.items(), strict=True):
+        assert ax.get_title(loc="left") == title
+        assert len(ax.lines) == len(expected)
+        for line, (name, colour, glimpses, errors, _) in zip(ax.lines, expected):
+            assert line.get_label() == name
+            assert np.array_equal(line.get_xydata(), np.transpose([glimpses, errors]))
+            assert to_hex(line.get_color()) == figures.COLOURS[colour].lower()
+    assert figure.axes[0].lines[1].get_linestyle() == "None"
+    with Image.open(path) as picture:
+        assert picture.size == (1540, 396)
+
+
 def test_curves_of_nothing_are_empty(tmp_path):
     """A run without a finished epoch gives a picture all the same."""
     figures.draw_curves([], tmp_path / "a.png")

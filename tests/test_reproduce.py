@@ -89,7 +89,10 @@ def test_what_is_missing_is_trained_and_nothing_twice(tiny_study, tmp_path, caps
     assert tiny_study == folders
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "runs to do: 2, done before: 0"
-    assert printed[-1] == "the table: results/TABLE.md"
+    assert printed[-2:] == [
+        "the table: results/TABLE.md",
+        "the figure: results/glimpses.png",
+    ]
     for row in ("conv", "best"):
         (line,) = [line for line in printed if line.startswith(f"1a {row} seed 0: ")]
         error = json.loads(
@@ -130,7 +133,7 @@ def test_the_table_alone_is_made_without_a_run(tiny_study, tmp_path, capsys):
     """From whatever lies there."""
     assert reproduce.main(["--only-table"]) == 0
     assert tiny_study == []
-    assert capsys.readouterr().out == "results/TABLE.md\n"
+    assert capsys.readouterr().out == "results/TABLE.md\nresults/glimpses.png\n"
     assert "not run yet" in (tmp_path / "results/TABLE.md").read_text()
 
 

@@ -4,12 +4,13 @@ import dataclasses
 import json
 import os
 import shlex
+from pathlib import Path
 
 import pytest
 
 from ramnp import results_table, run, study, train
 from ramnp.errors import UserError
-from ramnp.tasks import PAPER_ERRORS, TABLES, make_config
+from ramnp.tasks import BEST_PUBLISHED, PAPER_ERRORS, TABLES, TASKS, make_config
 
 
 @pytest.fixture
@@ -159,3 +160,26 @@ def test_a_damaged_result_is_one_line(results):
     put(results, "1a", "best", study.row_config("1a", "best"), seconds=None)
     with pytest.raises(UserError, match=r"best/seed-0/result\.json is damaged"):
         results_table.write_table(results)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_readme_and_the_trained_agents_say_what_the_results_say(table):
+    """Its line of a task is that of the committed run, which the agent comes from."""
+    root = Path(__file__).parents[1]
+    task = TABLES[table]
+    folder = root / "results" / study.Job(table, "best", make_config(task)).folder
+    text = (folder / "result.json").read_text()
+    assert (root / "data" / "trained" / f"{task}.json").read_text() == text
+    result = json.loads(text)
+    assert study.read_result(folder).config == make_config(task, "best")
+    low, high = result["interval_95"]
+    lines = (root / "README.md").read_text().splitlines()
+    (line,) = [n for n in lines if n.startswith(f"| `{task}` | ") and "**" in n]
+    assert line.endswith(
+        f" | **{result['test_error']:.2f}** ({low:.2f} to {high:.2f}) | "
+        f"{result['test_error_rollouts']:.2f} | {result['epochs']} epochs, "
+        f"{result['seconds'] / 60:.0f} min |"
+    )
+    headline = PAPER_ERRORS[task][f"ram-{TASKS[task]['num_glimpses']}"]
+    published = (*headline, BEST_PUBLISHED[task])
+    assert line.startswith(f"| `{task}` | {' | '.join(published)} | ")

@@ -197,6 +197,35 @@ def test_a_result_without_its_configuration_is_one_line(left, finished_run, job,
     assert "\n" not in str(error.value) and "--resume" not in str(error.value)
 
 
+def test_the_error_after_each_glimpse_is_that_of_the_best_epoch(tmp_path):
+    """The first of the best, as training keeps it."""
+    rows = [(3.0, [9.0, 3.0]), (1.0, [7.5, 1.0]), (1.0, [8.0, 1.0]), (2.0, [5.0, 2.0])]
+    lines = [
+        json.dumps({"valid_error": error, "valid_error_after_glimpse": after})
+        for error, after in rows
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert study.read_error_after_glimpse(tmp_path) == [7.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        *(None, "", "{", "7\n", '{"valid_error": 1.0}\n'),
+        '{"valid_error": 1.0, "valid_error_after_glimpse": []}\n',
+        '{"valid_error": 1.0, "valid_error_after_glimpse": ["1.0"]}\n',
+        '{"valid_error": "1", "valid_error_after_glimpse": 7}\n',
+    ],
+)
+def test_damaged_metrics_are_one_line(spoiled, tmp_path):
+    """It names the file and says what to do."""
+    if spoiled is not None:
+        (tmp_path / "metrics.jsonl").write_text(spoiled)
+    with pytest.raises(UserError, match="metrics.jsonl is missing or dam") as error:
+        study.read_error_after_glimpse(tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def test_no_result_is_none(tmp_path):
     """Neither without a folder nor without the file."""
     assert study.read_result(tmp_path / "nowhere") is None
