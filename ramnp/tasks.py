@@ -144,7 +144,14 @@ RECIPES = {
             "batch_size": 256,
             "epochs": 110,
         },
-        "translated": _BEST | {"deformation": 1.25, "hg_size": 256, "epochs": 140},
+        "translated": _BEST
+        | {
+            "deformation": 1.25,
+            "hg_size": 448,
+            "h_size": 320,
+            "epochs": 130,
+            "plain_share": 0.15,
+        },
         # Clutter makes every scene new: digits are bent less.
         "cluttered": _BEST
         | {"deformation": 0.75, "hg_size": 576, "epochs": 150, "plain_share": 0.167},
