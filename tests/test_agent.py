@@ -232,7 +232,7 @@ def test_a_baseline_for_images_of_another_size_is_refused(rng, tmp_path):
     path = tmp_path / "best.npz"
     agents.save_agent(path, agents.Agent(baselines.init(rng, config), config, 0.1), ROW)
     arrays, meta = checkpoint.load(path)
-    for changes in ({"image_width": 14}, {"image_height": 10**9}, {"model": "conv"}):
+    for changes in ({"image_width": 14}, {"image_height": 2**14}, {"model": "conv"}):
         changed = {"config": meta["config"] | changes}
         checkpoint.save(path, arrays, meta | changed)
         with pytest.raises(CheckpointError, match="does not fit its own config"):
