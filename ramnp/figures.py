@@ -130,17 +130,19 @@ class Line(NamedTuple):
 @_own_style
 def draw_error_by_glimpses(panels, path):
     """Draw the Lines of each panel, {title: [Line]}, as a PNG."""
-    figure = Figure(figsize=(14, 3.6))
-    figure.subplots_adjust(0.04, 0.14, 0.99, 0.9, wspace=0.2)
+    figure = Figure(figsize=(14, 3.9))
+    figure.subplots_adjust(0.04, 0.22, 0.99, 0.92, wspace=0.2)
+    legend = {}
     for ax, (title, lines) in zip(figure.subplots(1, len(panels)), panels.items()):
         for name, colour, glimpses, errors, marker in lines:
-            ax.plot(glimpses, errors, marker, ms=4, color=COLOURS[colour], label=name)
+            style = {"ms": 4, "color": COLOURS[colour], "label": name}
+            legend[name], *_ = ax.plot(glimpses, errors, marker, **style)
         ax.set_title(title, fontsize=9, loc="left", weight="bold")
         ax.set(xlabel="glimpses", ylabel="error (%)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         _log_scale(ax)
         ax.grid()
-        ax.legend(fontsize=8)
+    figure.legend(handles=[*legend.values()], loc="lower center", ncols=len(legend))
     write_atomically(path, _png(figure))
 
 

@@ -358,7 +358,7 @@ def test_curves_leave_out_what_is_not_a_number(tmp_path, drawn):
 
 
 def test_errors_by_glimpses_are_drawn_as_they_are(tmp_path, drawn):
-    """A panel for each title, with every line under its name, whole and legible."""
+    """A panel for each title, with every line under its name, and one legend."""
     lines = {
         "one": [
             figures.Line("lines", "action", range(1, 4), [40.0, 2.0, 1.5]),
@@ -378,7 +378,9 @@ def test_errors_by_glimpses_are_drawn_as_they_are(tmp_path, drawn):
             assert to_hex(line.get_color()) == figures.COLOURS[colour].lower()
     assert figure.axes[0].lines[1].get_linestyle() == "None"
     with Image.open(path) as picture:
-        assert picture.size == (1540, 396)
+        assert picture.size == (1540, 429)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["lines", "points"]
 
 
 def test_curves_of_nothing_are_empty(tmp_path):
