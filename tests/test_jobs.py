@@ -1,6 +1,7 @@
 """Runs in processes of their own: started, stopped, killed, and gone on with."""
 
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
