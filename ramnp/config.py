@@ -220,6 +220,11 @@ class Config:
     final_rate: float = _setting(
         0.0, "step size at the end, as a fraction of the first", low=0.0, high=1.0
     )
+    weight_decay: float = _setting(
+        0.0,
+        "each step shrinks weights, not biases, by this fraction of the step size",
+        low=0.0,
+    )
     clip_norm: float = _setting(
         0.0, "largest norm of the whole gradient; 0: no clipping", low=0.0
     )
@@ -258,6 +263,12 @@ class Config:
             raise UserError(
                 f"--filter-size {self.filter_size} is too large for images of "
                 f"{height} x {width} pixels: make it {min(height, width)} or less"
+            )
+        if self.weight_decay * self.learning_rate > 1:
+            raise UserError(
+                f"--weight-decay {self.weight_decay} times --learning-rate "
+                f"{self.learning_rate} is more than 1, which would turn weights over: "
+                "lower one of them"
             )
         # Each image is framed by cells of the widest patch: the bound is for memory.
         widest_cell = self.scale_factor ** (self.num_scales - 1)

@@ -1,4 +1,4 @@
-"""SGD with momentum, Adam and Muon, on one flat vector, and learning rate schedules.
+"""SGD with momentum, Adam and Muon, on one flat vector, decay and learning rates.
 
 An optimiser's state is a dict of arrays shaped like the vector; a step changes the
 vector and the state in place and returns nothing. step counts from 1. shapes,
@@ -118,6 +118,17 @@ def learning_rate_at(progress, schedule, initial, final_rate):
         "cosine": (1 + math.cos(math.pi * progress)) / 2,
     }[schedule]
     return initial * (final_rate + (1 - final_rate) * left)
+
+
+def decay_weights(tree, learning_rate, weight_decay):
+    """W <- (1 - rate · decay) W, decoupled from the gradient; biases stay as they are.
+
+    (Loshchilov and Hutter, 2019.) It changes the arrays of the tree in place.
+    """
+    for arrays in tree.values():
+        for array in arrays.values():
+            if array.ndim > 1:
+                array *= 1 - learning_rate * weight_decay
 
 
 def clip_by_global_norm(gradient, largest):

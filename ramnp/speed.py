@@ -46,7 +46,7 @@ STAGES = {
     "location backward": [location_network.backward],
     "core backward": [core_network.backward_through_time],
     "glimpse backward": [glimpse_network.backward],
-    "optimiser": list(optimizers.STEPS.values()),
+    "optimiser": [*optimizers.STEPS.values(), optimizers.decay_weights],
 }
 
 

@@ -177,6 +177,8 @@ class Trainer:
         config, state = self.config, self.state
         rate = self.learning_rate
         state.step += 1
+        if config.weight_decay:
+            optimizers.decay_weights(self.params, rate, config.weight_decay)
         optimizers.STEPS[config.optimizer](
             state.vector,
             gradient,

@@ -128,6 +128,13 @@ def test_leave_one_out_needs_another_rollout():
     Config(baseline="leave-one-out", num_rollouts=2)
 
 
+def test_no_step_turns_a_weight_over():
+    """Rate times decay is the share that a step takes off: all of it at most."""
+    said = refused(weight_decay=300.0, learning_rate=0.01)
+    assert said.startswith("--weight-decay 300.0 times --learning-rate 0.01 ")
+    Config(weight_decay=100.0, learning_rate=0.01)
+
+
 def test_patches_wider_than_memory():
     """The cells of the widest patch are bounded, since each image is framed by them."""
     assert refused(num_scales=10).startswith("--num-scales 10 with --scale-factor 2 ")

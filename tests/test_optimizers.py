@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from ramnp import optimizers
+from ramnp import optimizers, parameters
 
 SIZE, STEPS = 4, 7
 SHAPES = {"all": {"b": (SIZE,)}}
@@ -182,6 +182,21 @@ def test_schedules_have_the_shapes_they_are_named_for():
     assert at(0.25, "linear", 1.0, 0.0) == pytest.approx(0.75)
     assert at(0.25, "cosine", 1.0, 0.0) == pytest.approx((1 + math.sqrt(0.5)) / 2)
     assert {at(p, "constant", 0.3, 0.0) for p in (0, 0.5, 1)} == {0.3}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_decay_shrinks_weights_in_place_and_leaves_biases(rng, dtype):
+    """W becomes (1 - 0.1 · 0.5) W, filters as well; vectors keep their bits."""
+    shapes = {"core": {"W_h": (4, 3), "b": (3,)}, "conv": {"W": (2, 3, 3, 1)}}
+    vector = rng.standard_normal(parameters.size(shapes)).astype(dtype)
+    before = vector.copy()
+    tree = parameters.views(vector, shapes)
+    optimizers.decay_weights(tree, 0.1, 0.5)
+    assert vector.dtype == dtype
+    biases = slice(12, 15)
+    assert np.array_equal(vector[biases], before[biases])
+    before[biases] /= 0.95
+    assert np.allclose(vector, 0.95 * before, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
