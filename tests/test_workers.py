@@ -47,13 +47,27 @@ def is_there(pid):
     return Path(f"/proc/{pid}").exists()
 
 
+def status(pid):
+    """Return the fields of a process's /proc/PID/stat from its state, one letter, on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def is_alive(pid):
     """Tell whether a process exists and is no zombie, which waits for its parent."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
+        return status(pid)[0] not in "ZX"
     except FileNotFoundError:
         return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def is_at_rest(pid):
+    """Tell whether a process sleeps for 50 looks in a row, or is stopped, without any work."""
+    looks = []
+    for _ in range(50):
+        state, *fields = status(pid)
+        looks.append((state in "ST", fields[10:12]))  # its time in user and system mode
+        time.sleep(0.005)
+    return looks == [(True, looks[0][1])] * 50
 
 
 def wait_until(condition, seconds=20):
@@ -333,7 +347,8 @@ def test_a_signal_to_all_of_a_run_stops_it_as_one_to_the_first(run, tmp_path):
 def test_a_second_signal_ends_all_at_once(run):
     """The first process by it, the worker by itself."""
     (pid,) = children(run.pid)
-    os.kill(int(pid), signal.SIGSTOP)  # a step that does not end
+    os.kill(int(pid), signal.SIGSTOP)  # a step that does not end, this one or the next
+    wait_until(lambda: is_at_rest(pid) and is_at_rest(run.pid))
     os.killpg(run.pid, signal.SIGINT)
     time.sleep(0.1)
     assert run.poll() is None
