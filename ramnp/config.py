@@ -136,6 +136,12 @@ class Config:
         "0: it stays the same",
         low=0.0,
     )
+    evaluation_location_std: float = _setting(
+        0.0,
+        "standard deviation when the agent is not trained, but judged and used; "
+        "0: the one of training at that moment",
+        low=0.0,
+    )
     policy_into_core: bool = _setting(
         False,
         "let the policy gradient go through the location network into the core and "

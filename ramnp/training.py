@@ -126,7 +126,8 @@ class Trainer:
     @property
     def agent(self):
         """The agent that is judged at this moment."""
-        return Agent(self.evaluated, self.config, self.location_std)
+        location_std = self.config.evaluation_location_std or self.location_std
+        return Agent(self.evaluated, self.config, location_std)
 
     # A run that diverges is stopped with a message of its own.
     @np.errstate(over="ignore", invalid="ignore")

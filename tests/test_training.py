@@ -366,6 +366,19 @@ def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
     assert 0.1 < best.location_std < 0.2
 
 
+def test_an_agent_may_scatter_less_where_it_is_judged(digits, tmp_path):
+    """Training draws as ever, to the bit; best.npz holds the other standard deviation."""
+    for std in (0.0, 0.01):
+        train(tiny_config(evaluation_location_std=std), digits, tmp_path / str(std))
+    one, other = (
+        checkpoint.load(tmp_path / name / "checkpoint.npz")[0]
+        for name in ("0.0", "0.01")
+    )
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    assert agents.load(tmp_path / "0.01").location_std == 0.01
+    assert agents.load(tmp_path / "0.0").location_std > 0.1
+
+
 def test_metrics_are_a_row_an_epoch_with_the_promised_keys(
     digits, tmp_path, uninterrupted
 ):
