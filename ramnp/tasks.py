@@ -102,9 +102,9 @@ _PAPER = {
 }
 
 # Over many epochs, the policy may take larger steps, and digits are learned by heart
-# unless they are bent; the last epochs show them as the test will. More units for what is
-# seen, h_g, are worth more than a larger core. Muon takes fewer epochs than Adam to fit whole scenes; a discount of 0.2 in place of 0.5
-# takes much noise out of the returns.
+# unless they are bent; the last epochs show them as the test will. More units for what
+# is seen, h_g, are worth more than a larger core. Muon takes fewer epochs than Adam to
+# fit whole scenes; a discount of 0.2 in place of 0.5 takes much noise out of the returns.
 _BEST = _DENSE_CANVAS | {
     "policy_weight": 0.5,
     "discount": 0.2,
@@ -131,7 +131,8 @@ RECIPES = {
     },
     "best": {
         # Small patches of digits that lie in the same place are learned by heart the
-        # soonest: these are moved, too, and more units put them together.
+        # soonest: these are moved, too, more units put them together, weights decay, and
+        # locations scatter for as long as the agent is trained, but no longer.
         "centered": _BEST
         | {
             "max_shift": 1,
@@ -140,8 +141,10 @@ RECIPES = {
             "hg_size": 256,
             "g_size": 384,
             "h_size": 512,
-            "epochs": 150,
-            "plain_share": 0.15,
+            "weight_decay": 0.3,
+            "evaluation_location_std": 0.01,
+            "epochs": 90,
+            "plain_share": 0.167,
         },
         "translated": _BEST
         | {
