@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -355,18 +356,23 @@ def rows_of(folder):
 
 @pytest.mark.slow
 def test_a_killed_process_loses_nothing(digits_file, tmp_path, uninterrupted):
-    """Epochs that were over are not repeated, and the result is the same to the bit."""
+    """At most the last epoch is repeated, and the result is the same to the bit."""
     tiny = Study(tmp_path, digits_file)
     with tiny.start() as process:
         pid, _ = tiny.wait_until_both_are_under_way()
+        while len(rows_of(tiny.runs[0])) < 3:
+            assert process.poll() is None
+            time.sleep(0.001)
         os.kill(pid, signal.SIGKILL)
         before = rows_of(tiny.runs[0])
         said, complaint = process.communicate()
     assert process.returncode == 0, complaint
     assert "1a best seed 0: its process was killed; it goes on" in said
     assert "seed 1: its process" not in said  # the other was left alone
-    assert len(before) < EPOCHS
-    assert rows_of(tiny.results[0])[: len(before)] == before  # clocks and all
+    # Clocks and all; the last row may be there without the checkpoint that follows it.
+    assert 3 <= len(before) < EPOCHS
+    kept = before[:-1]
+    assert rows_of(tiny.results[0])[: len(kept)] == kept
     assert tiny.outcomes == uninterrupted
 
 
