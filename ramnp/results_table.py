@@ -17,9 +17,9 @@ Test errors in percent. arXiv and NIPS are the paper's two versions; `?` marks a
 only. *Ours* is one rollout per image, with the weights that were best on the validation scenes: the mean over the seeds
 ± their sample standard deviation. *Ten rollouts* averages the class probabilities of as many rollouts; a network that
 sees the whole image draws nothing. *Minutes* is the mean time of a run, in which other runs shared the machine.
-The rows `ram` are trained as in the paper; `random` is `best` with random glimpses; `best-plain` is `best` with the
-training digits as they are, where `best` bends them (`--deformation`) or moves them (`--max-shift`); the test digits
-are never touched. The command gives the figure of the first seed.
+The rows `ram` are trained as in the paper; `quick` and `best` by the recipes of these names; `random` is `best` with
+random glimpses; `best-plain` is `best` with the training digits as they are, where `best` bends them (`--deformation`)
+or moves them (`--max-shift`); the test digits are never touched. The command gives the figure of the first seed.
 """
 _HEAD = """\
 | row | model | arXiv | NIPS | ours | ten rollouts | seeds | epochs | minutes | command |
@@ -87,7 +87,8 @@ def _model(row, config):
         return f"FC 2 × {config.fc_size}"
     if config.model == "conv":
         return "convolutional, 2 layers"
-    ours = "our best RAM" if row.startswith("best") else "RAM"
+    kind = row.partition("-")[0]
+    ours = f"our {kind} RAM" if kind in ("quick", "best") else "RAM"
     looks = "random " if config.policy == "random" else ""
     return f"{ours}, {config.num_glimpses} {looks}glimpses{_augmented(config)}"
 

@@ -148,7 +148,7 @@ def test_smoke_does_the_whole_path_afresh_beside_the_study(
     kept.write_text("")
     for arguments in (["--table", "1a", "--smoke"], ["--smoke"]):
         assert reproduce.main(arguments) == 0
-    rows = ["fc-256", "conv", "ram-2", "best"]
+    rows = ["fc-256", "conv", "ram-2", "quick", "best"]
     assert tiny_study == 2 * [f"runs/smoke/runs/1a/{row}/seed-0" for row in rows]
     assert kept.exists() and not (tmp_path / "results").exists()
     table = (tmp_path / "runs/smoke/results/TABLE.md").read_text()
@@ -189,14 +189,17 @@ def test_jobs_are_those_asked_for_each_seed_in_its_turn():
     """All rows with one seed come before any with the next."""
     assert names_of("--table", "2b") == [
         f"2b {row} seed 0"
-        for row in ("conv", "ram-4", "ram-6", "ram-8", "random-8", "best", "best-plain")
+        for row in (
+            *("conv", "ram-4", "ram-6", "ram-8", "random-8"),
+            *("quick", "best", "best-plain"),
+        )
     ]
     assert names_of("--table", "all", "--rows", "best", "ram-7", "--seeds", "2") == [
         f"{row} seed {seed}"
         for seed in (0, 1)
         for row in ("1a ram-7", "1a best", "1b best", "2a best", "2b best")
     ]
-    rows = ("fc-64", "conv", "ram-4", "random-8", "best")
+    rows = ("fc-64", "conv", "ram-4", "random-8", "quick", "best")
     assert names_of("--table", "2a", "--smoke") == [f"2a {row} seed 0" for row in rows]
 
 
