@@ -143,8 +143,8 @@ RECIPES = {
             "h_size": 512,
             "weight_decay": 0.3,
             "evaluation_location_std": 0.01,
-            "epochs": 90,
-            "plain_share": 0.167,
+            "epochs": 140,
+            "plain_share": 0.12,
         },
         "translated": _BEST
         | {
