@@ -52,6 +52,8 @@ def test_without_results_every_row_stands_there_with_the_papers_figures(table, r
         assert f"--task {TABLES[table]} " in cells[9]
     (headline,) = lines_of(results, "2a", "ram-6")
     assert headline[1:4] == ["RAM, 6 glimpses", "4.08", "5.88 ?"]
+    (quick,) = lines_of(results, "2a", "quick")
+    assert quick[1:4] == ["our quick RAM, 8 glimpses", "4.04", "5.23"]
 
 
 def test_seeds_are_averaged_with_their_spread(results):
