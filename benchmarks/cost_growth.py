@@ -19,19 +19,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ramnp import runtime
+from ramnp.support import process
 
-runtime.configure()
+process.configure()
 
 import numpy as np
 from figures import draw_cost_growth
 from tqdm import tqdm
 
-from ramnp import reinforce
+from ramnp.agent import glimpse_sensor
 from ramnp.datasets import mnist, scenes
-from ramnp.models import model_of
-from ramnp.networks import glimpse_sensor
-from ramnp.tasks import make_config
+from ramnp.learning import reinforce
+from ramnp.learning.choices import model_of
+from ramnp.learning.recipes import make_config
 
 GLIMPSES = (2, 4, 6, 8, 12, 16, 20, 24)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -57,7 +57,7 @@ def main(arguments):
             point.measure()
     costs = {name: [point.cost() for point in row] for name, row in points.items()}
     report = {
-        "processor": runtime.processor(),
+        "processor": process.processor(),
         "unit": "milliseconds of processor time per image",
         "glimpses": [{"T": T} | c for T, c in zip(GLIMPSES, costs["glimpses"])],
         "batch": [{"batch": B} | c for B, c in zip(BATCHES, costs["batch"])],

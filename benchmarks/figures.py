@@ -6,8 +6,8 @@ import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
-from ramnp.figures import COLOURS
-from ramnp.files import write_atomically
+from ramnp.figures.pictures import COLOURS
+from ramnp.support.files import write_atomically
 
 _STYLE = {
     "font.size": 9,

@@ -17,18 +17,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ramnp import runtime
+from ramnp.support import process
 
-runtime.configure()
+process.configure()
 
 import numpy as np
 import torch
 from torch_ram import RAM
 
-from ramnp import model, reinforce, state, training
-from ramnp.agent import Agent
+from ramnp.agent import model
 from ramnp.datasets import mnist, scenes
-from ramnp.tasks import TASKS, make_config
+from ramnp.learning import reinforce
+from ramnp.learning import trainer as training
+from ramnp.learning.predictor import Agent
+from ramnp.learning.recipes import TASKS, make_config
+from ramnp.runs import state
 
 PREDICTED = 1000
 PASSES = {"training": 4, "prediction of 1,000": 1, "prediction of 1": 20}

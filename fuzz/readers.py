@@ -15,10 +15,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["ramnp", "json", "zipfile", "gzip", "numpy"]):
-    from ramnp import agent, checkpoint, model, run, state
-    from ramnp.config import Config
+    from ramnp.agent import model
     from ramnp.datasets import idx, own_data
-    from ramnp.errors import UserError
+    from ramnp.learning import predictor
+    from ramnp.learning.config import Config
+    from ramnp.runs import run_folder, state
+    from ramnp.support import checkpoint
+    from ramnp.support.errors import UserError
     from tests.fuzzing import spoil
 
 CONFIG = Config(h_size=4, g_size=4, hg_size=3, hl_size=3, patch_size=2)
@@ -38,8 +41,8 @@ def sound_agent():
     """Return the arrays and the meta of an agent's file."""
     path = FOLDER / "sound.npz"
     params = model.init(np.random.default_rng(0), CONFIG)
-    row = dict.fromkeys(agent.METRICS, 1.0)
-    agent.save_agent(path, agent.Agent(params, CONFIG, 0.1), row)
+    row = dict.fromkeys(predictor.METRICS, 1.0)
+    predictor.save_agent(path, predictor.Agent(params, CONFIG, 0.1), row)
     return checkpoint.load(path)
 
 
@@ -74,13 +77,13 @@ READERS = {
     "agent": (
         "best.npz",
         lambda script: checkpoint._encode(*spoil(script, *AGENT)),
-        agent.load_with_training,
+        predictor.load_with_training,
         b"\0",
     ),
     "config": (
         "config.json",
         bytes,
-        lambda path: run.read_config(path.parent, {"epochs": 1}),
+        lambda path: run_folder.read_config(path.parent, {"epochs": 1}),
         b'{"data": null, "epochs": 1}',
     ),
     "idx": ("idx", bytes, lambda path: idx.read_idx(path, 3), idx.idx_bytes(IMAGES)),

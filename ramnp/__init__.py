@@ -10,6 +10,6 @@ def load(run):
     "cluttered", whose agent comes with the project. Raises CheckpointError if there is
     none or it is damaged.
     """
-    from ramnp import agent
+    from ramnp.learning import predictor
 
-    return agent.load(run)
+    return predictor.load(run)

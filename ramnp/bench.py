@@ -5,14 +5,14 @@ import statistics
 import subprocess
 import sys
 
-from ramnp import command
-from ramnp.errors import UserError
-from ramnp.tasks import TASKS, make_config
+from ramnp.learning.recipes import TASKS, make_config
+from ramnp.support import command_line
+from ramnp.support.errors import UserError
 
 
 def parse(arguments):
     """Return the options of the command."""
-    parser = command.Parser(
+    parser = command_line.Parser(
         prog="python -m ramnp.bench",
         description="Measure training (scenes composed anew, batch of the quick "
         "recipe) and prediction (1,000 images, and one), medians over rounds. The "
@@ -30,7 +30,7 @@ def parse(arguments):
         metavar="N",
         help="rounds of measurements (default: 15)",
     )
-    command.add_data_and_threads(parser)
+    command_line.add_data_and_threads(parser)
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         raise UserError(f"--rounds {options.rounds}: must be at least 1")
@@ -60,12 +60,12 @@ def main(arguments):
 
 def measure(options):
     """Return the report of one task."""
-    from ramnp import speed
     from ramnp.datasets import mnist
+    from ramnp.study import speed
 
     config = make_config(options.task)
     digits = mnist.load(options.data, num_classes=config.num_classes)
-    threads = command.num_threads(options.threads)
+    threads = command_line.num_threads(options.threads)
     figures, gflops = speed.measure(config, digits, threads, options.rounds)
     return {
         "tasks": {options.task: figures},
@@ -117,4 +117,4 @@ def _line(name, values):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

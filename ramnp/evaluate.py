@@ -2,13 +2,13 @@
 
 import json
 
-from ramnp import command
-from ramnp.errors import UserError
+from ramnp.support import command_line
+from ramnp.support.errors import UserError
 
 
 def parse(arguments):
     """Return the options of the command."""
-    parser = command.Parser(
+    parser = command_line.Parser(
         prog="python -m ramnp.evaluate",
         description="Print the test error of a trained agent.",
     )
@@ -26,7 +26,7 @@ def parse(arguments):
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, as result.json"
     )
-    command.add_data_and_threads(parser)
+    command_line.add_data_and_threads(parser)
     options = parser.parse_args(arguments)
     if options.rollouts is not None and not 1 <= options.rollouts <= 1000:
         raise UserError(f"--rollouts {options.rollouts}: must be between 1 and 1000")
@@ -38,11 +38,11 @@ def main(arguments):
     options = parse(arguments)
     from concurrent.futures import ThreadPoolExecutor
 
-    from ramnp import agent, evaluation
     from ramnp.datasets import mnist, scenes
+    from ramnp.learning import evaluation, predictor
 
-    threads = command.num_threads(options.threads)
-    trained, training = agent.load_with_training(options.run)
+    threads = command_line.num_threads(options.threads)
+    trained, training = predictor.load_with_training(options.run)
     digits = mnist.load(options.data, num_classes=trained.config.num_classes)
     scenes.check_sizes(digits.test, trained.config)
     with ThreadPoolExecutor(threads) as pool:
@@ -58,4 +58,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

@@ -3,13 +3,13 @@
 import time
 from pathlib import Path
 
-from ramnp import command
-from ramnp.errors import UserError
+from ramnp.support import command_line
+from ramnp.support.errors import UserError
 
 
 def parse(arguments):
     """Return the options of the command."""
-    parser = command.Parser(
+    parser = command_line.Parser(
         prog="python -m ramnp.gradient_check",
         description="Prove every gradient: against the complex step, central "
         "differences and PyTorch's numbers; by which network each loss term reaches; "
@@ -89,9 +89,9 @@ def print_proofs(seed, figure=None):
     print(f"Planted bugs: {len(BUGS) - len(missed)} of {len(BUGS)} noticed\n")
     failures += [f"FAILED to notice {bug.name} in {bug.place}" for bug in missed]
     if figure:
-        from ramnp.proofs import figures
+        from ramnp.figures import proofs
 
-        figures.draw_proofs(rows, seed, figure)
+        proofs.draw_proofs(rows, seed, figure)
     return failures
 
 
@@ -112,4 +112,4 @@ def print_planted_bugs(seed):
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

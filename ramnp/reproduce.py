@@ -7,9 +7,9 @@ import shlex
 import shutil
 import sys
 
-from ramnp import command, signals
-from ramnp.errors import UserError
-from ramnp.tasks import TABLES
+from ramnp.learning.recipes import TABLES
+from ramnp.support import command_line, signals
+from ramnp.support.errors import UserError
 
 ATTEMPTS = 3  # at a run that is killed time and again
 SMOKE = "runs/smoke"
@@ -19,7 +19,7 @@ SMOKE_DIGITS = 2800  # of which 2,000 are for training
 
 def parse(arguments):
     """Return the options of the command."""
-    parser = command.Parser(
+    parser = command_line.Parser(
         prog="python -m ramnp.reproduce",
         description="Train the rows of the paper's tables that have no result yet, go "
         "on with those that were interrupted, and write results/TABLE.md and "
@@ -99,9 +99,9 @@ def parse(arguments):
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
-    from ramnp import study
+    from ramnp.study import rows
 
-    place = study.Place(os.path.join("runs", "reproduce"), "results")
+    place = rows.Place(os.path.join("runs", "reproduce"), "results")
     if options.only_table:
         print(*_publish(place), sep="\n")
         return 0
@@ -109,7 +109,7 @@ def main(arguments):
         place = smoke_place()
         options.epochs = options.epochs or SMOKE_EPOCHS
     jobs = chosen_jobs(options)
-    left = [study.still_to_do(job, place, options.epochs) for job in jobs]
+    left = [rows.still_to_do(job, place, options.epochs) for job in jobs]
     left = [job for job in left if job]
     _publish(place)  # or say what is damaged, before anything is trained
     print(f"runs to do: {len(left)}, done before: {len(jobs) - len(left)}", flush=True)
@@ -129,19 +129,19 @@ def main(arguments):
 
 def _publish(place):
     """Make all that is made from results; return the paths."""
-    from ramnp import results_figure, results_table
+    from ramnp.study import error_by_glimpses, table
 
-    table = results_table.write_table(place.results)
-    return table, results_figure.draw_figure(place.results)
+    table = table.write_table(place.results)
+    return table, error_by_glimpses.draw_figure(place.results)
 
 
 def smoke_place():
     """Return a Place with a few digits, and nothing done yet."""
     import numpy as np
 
-    from ramnp import study
     from ramnp.datasets import mnist
-    from ramnp.files import make_folder, write_atomically
+    from ramnp.study import rows
+    from ramnp.support.files import make_folder, write_atomically
 
     runs, results, data = (
         os.path.join(SMOKE, name) for name in ("runs", "results", "digits.npz")
@@ -153,16 +153,18 @@ def smoke_place():
     np.savez(archive, images=images, labels=labels)
     make_folder(SMOKE)
     write_atomically(data, archive.getvalue())
-    return study.Place(runs, results, data)
+    return rows.Place(runs, results, data)
 
 
 def chosen_jobs(options):
     """Return the jobs that the options ask for, each seed of all rows in its turn."""
-    from ramnp import study
+    from ramnp.study import rows
 
     tables = [*TABLES] if options.table == "all" else [options.table]
-    rows = {table: study.row_names(table) for table in tables}
-    known = {row: None for names in rows.values() for row in names}  # in their order
+    names_of = {table: rows.row_names(table) for table in tables}
+    known = {
+        row: None for names in names_of.values() for row in names
+    }  # in their order
     if options.rows is None and options.smoke:
         first_of_kind = {row.partition("-")[0]: row for row in reversed(known)}
         options.rows = [*first_of_kind.values()]
@@ -173,9 +175,9 @@ def chosen_jobs(options):
             )
     changes = {"epochs": options.epochs} if options.epochs else {}
     return [
-        study.Job(table, row, study.row_config(table, row, seed=seed, **changes))
+        rows.Job(table, row, rows.row_config(table, row, seed=seed, **changes))
         for seed in range(options.seeds)
-        for table, names in rows.items()
+        for table, names in names_of.items()
         for row in names
         if options.rows is None or row in options.rows
     ]
@@ -184,7 +186,7 @@ def chosen_jobs(options):
 def do(jobs, place, options):
     """Do the jobs; return 0, or the exit code of the first that failed."""
     from ramnp.datasets import mnist
-    from ramnp.jobs import dask_executor, local_executor
+    from ramnp.study.jobs import dask_executor, local_executor
 
     mnist.load(place.data)  # fetched once, before several runs at once need it
     count = min(options.jobs or _cores(), len(jobs))
@@ -200,11 +202,11 @@ def do_with(executor, stop, jobs, place, threads):
     """Do the jobs as an executor finds time; return as `do` does."""
     from tqdm import tqdm
 
-    from ramnp import study
-    from ramnp.jobs import POLL, supervise
+    from ramnp.study import rows
+    from ramnp.study.jobs import POLL, supervise
 
     def submit(job):
-        settings = study.train_options(job.config, place.data)
+        settings = rows.train_options(job.config, place.data)
         return executor.submit(
             supervise,
             [*settings, "--threads", str(threads)],
@@ -216,7 +218,7 @@ def do_with(executor, stop, jobs, place, threads):
     code, running = 0, {}
     progress = tqdm(
         total=sum(job.config.epochs for job in jobs),
-        initial=study.epochs_done(jobs, place),
+        initial=rows.epochs_done(jobs, place),
         unit="epoch",
         disable=None,
     )
@@ -231,7 +233,7 @@ def do_with(executor, stop, jobs, place, threads):
                 job, attempt = running.pop(future)
                 outcome = future.result()
                 if outcome.code == 0:
-                    result = study.keep_result(job, place)
+                    result = rows.keep_result(job, place)
                     _publish(place)
                     bar.write(
                         f"{job}: test error {result.figures['test_error']:.2f} %, "
@@ -247,7 +249,7 @@ def do_with(executor, stop, jobs, place, threads):
                     bar.write(f"{job}: {words}", file=sys.stderr)
                 sys.stdout.flush()
             if not bar.disable:
-                bar.n = study.epochs_done(jobs, place)
+                bar.n = rows.epochs_done(jobs, place)
                 bar.set_postfix_str(f"{len(running)} runs left")
     return code
 
@@ -261,4 +263,4 @@ def _cores():
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

@@ -4,22 +4,22 @@ import argparse
 import dataclasses
 import os
 
-from ramnp import command
-from ramnp.config import Config, option_name
-from ramnp.errors import UserError
-from ramnp.tasks import RECIPES, TASKS, make_config
+from ramnp.learning.config import Config, option_name
+from ramnp.learning.recipes import RECIPES, TASKS, make_config
+from ramnp.support import command_line
+from ramnp.support.errors import UserError
 
 
 def parse(arguments):
     """Return the options; those of the configuration are None where not given."""
-    parser = command.Parser(
+    parser = command_line.Parser(
         prog="python -m ramnp.train",
         description="Train a Recurrent Attention Model. The run folder holds config, "
         "metrics, checkpoints, the test result and pictures.",
         epilog="The defaults shown are those of the task and recipe on the same "
         "command line.",
     )
-    command.add_data_and_threads(parser)
+    command_line.add_data_and_threads(parser)
     parser.add_argument(
         "--run", metavar="DIR", help="run folder (default: runs/ and the task's name)"
     )
@@ -84,17 +84,19 @@ def main(arguments):
         for spec in dataclasses.fields(Config)
         if getattr(options, spec.name) is not None
     }
-    from ramnp import run
+    from ramnp.runs import run_folder
 
     folder = options.run or os.path.join("runs", changes.get("task", "centered"))
     if options.resume:
-        config, data = run.read_config(folder, changes)
+        config, data = run_folder.read_config(folder, changes)
         data = options.data or data
     else:
         config, data = make_config(**changes), options.data
-    run.run(config, data, folder, command.num_threads(options.threads), options)
+    run_folder.run(
+        config, data, folder, command_line.num_threads(options.threads), options
+    )
     return 0
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

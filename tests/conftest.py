@@ -7,8 +7,9 @@ import socket
 import numpy as np
 import pytest
 
-from ramnp import run, train
-from ramnp.signals import SIGNALS
+from ramnp import train
+from ramnp.runs import run_folder
+from ramnp.support.signals import SIGNALS
 from tests.helpers import TINY_RUN, write_digits
 
 
@@ -100,4 +101,4 @@ def finished_run(digits_file, tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures take longer than all the rest of a tiny run."""
-    monkeypatch.setattr(run, "draw", lambda *arguments: [])
+    monkeypatch.setattr(run_folder, "draw", lambda *arguments: [])

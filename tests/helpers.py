@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 
-from ramnp import diagnostics, models
-from ramnp.config import Config
 from ramnp.datasets.mnist import Split
-from ramnp.evaluation import Wrong
+from ramnp.learning import choices, diagnostics
+from ramnp.learning.config import Config
+from ramnp.learning.evaluation import Wrong
 
 
 def small_config(**changes):
@@ -62,7 +62,7 @@ TINY_RUN = [
 def wrong_of(agent, error=50.0):
     """What validation could say of an agent that looked at one image."""
     images = small_split(0, 1, 12, 12).images / np.float32(255)
-    trajectory = models.model_of(agent.config).rollout(
+    trajectory = choices.model_of(agent.config).rollout(
         agent.params, images, None, agent.config
     )
     behaviour = diagnostics.observe(trajectory, np.zeros(1, int), agent.config)

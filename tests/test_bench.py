@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ramnp import bench
-from ramnp.errors import UserError
-from ramnp.tasks import TASKS
+from ramnp.learning.recipes import TASKS
+from ramnp.support.errors import UserError
 
 PROMISED = {
     "train_images_per_second",

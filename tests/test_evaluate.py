@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ramnp import evaluate
-from ramnp.errors import CheckpointError, UserError
+from ramnp.support.errors import CheckpointError, UserError
 
 
 def test_json_is_the_result_of_the_run(finished_run, digits_file, capsys):

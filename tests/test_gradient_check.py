@@ -6,15 +6,9 @@ import sys
 import pytest
 
 from ramnp import gradient_check
-from ramnp.errors import UserError
-from ramnp.proofs import (
-    figures,
-    gradient_paths,
-    oracles,
-    planted_bugs,
-    step_sizes,
-    suite,
-)
+from ramnp.figures import proofs
+from ramnp.proofs import gradient_paths, oracles, planted_bugs, step_sizes, suite
+from ramnp.support.errors import UserError
 
 BY_NAME = {bug.name: bug for bug in planted_bugs.BUGS}
 
@@ -88,7 +82,7 @@ def test_planted_bugs_need_proofs_that_hold(few_proofs, capsys):
 def test_figure(few_proofs, monkeypatch, tmp_path):
     """--figure draws the rows that were printed."""
     drawn = []
-    monkeypatch.setattr(figures, "draw_proofs", lambda *given: drawn.append(given))
+    monkeypatch.setattr(proofs, "draw_proofs", lambda *given: drawn.append(given))
     path = tmp_path / "proofs.png"
     assert gradient_check.main(["--figure", str(path), "--seed", "3"]) == 0
     ((rows, seed, given),) = drawn

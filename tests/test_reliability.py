@@ -14,8 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ramnp import checkpoint, evaluation, figures, run, signals, train
-from ramnp.errors import CheckpointError, DataError, DivergenceError, UserError
+from ramnp import train
+from ramnp.figures import pictures
+from ramnp.learning import evaluation
+from ramnp.runs import run_folder
+from ramnp.support import checkpoint, signals
+from ramnp.support.errors import CheckpointError, DataError, DivergenceError, UserError
 from tests.helpers import TINY_RUN, small_split
 
 ROOT = Path(__file__).parents[1]
@@ -24,9 +28,12 @@ EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 # Forks a process for each run, which saves loading NumPy and matplotlib every time.
 NURSERY = """
 import hashlib, json, os, resource, sys
-from ramnp import command, figures, run, train, training
+from ramnp import train
+from ramnp.learning import trainer
+from ramnp.runs import run_folder
+from ramnp.support import command_line
 
-step = training.Trainer.step
+step = trainer.Trainer.step
 
 def step_and_tell(self):
     step(self)
@@ -37,7 +44,7 @@ def main(arguments):
     os.write(1, b"ready\\n")
     return train.main(arguments)
 
-training.Trainer.step = step_and_tell
+trainer.Trainer.step = step_and_tell
 for line in sys.stdin:
     arguments, out, pictures, largest_file = json.loads(line)
     child = os.fork()
@@ -45,11 +52,11 @@ for line in sys.stdin:
         for number, name in ((1, out), (2, out + ".err")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         if not pictures:
-            run.draw = lambda *ignored: []
+            run_folder.draw = lambda *ignored: []
         if largest_file:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
         sys.argv[1:] = arguments
-        command.run(main)
+        command_line.run(main)
     print(child, flush=True)
     _, status = os.waitpid(child, 0)
     print(os.waitstatus_to_exitcode(status), flush=True)
@@ -384,13 +391,13 @@ def test_a_folder_that_is_filled_while_the_data_are_read(
     digits_file, tmp_path, monkeypatch
 ):
     """Of two runs started at once in a new folder, the slower one spoils nothing."""
-    load = run.mnist.load
+    load = run_folder.mnist.load
 
     def load_slowly(*given, **named):
         (tmp_path / "config.json").write_text("of the faster one")
         return load(*given, **named)
 
-    monkeypatch.setattr(run.mnist, "load", load_slowly)
+    monkeypatch.setattr(run_folder.mnist, "load", load_slowly)
     with pytest.raises(UserError, match="exists: go on with it by --resume"):
         train.main([*TINY_RUN, "--data", digits_file, "--run", str(tmp_path)])
     assert (tmp_path / "config.json").read_text() == "of the faster one"
@@ -459,9 +466,9 @@ def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
     [
         (evaluation, "count_wrong"),
         (evaluation, "test_result"),
-        (figures, "draw_curves"),
-        (figures, "draw_glimpses"),
-        (figures, "animate_glimpses"),
+        (pictures, "draw_curves"),
+        (pictures, "draw_glimpses"),
+        (pictures, "animate_glimpses"),
     ],
 )
 def test_stopped_while_it_tests_or_draws(
@@ -476,7 +483,7 @@ def test_stopped_while_it_tests_or_draws(
 
     with monkeypatch.context() as patch:
         for name in ("draw_curves", "draw_glimpses", "animate_glimpses"):
-            patch.setattr(figures, name, lambda *given: None)
+            patch.setattr(pictures, name, lambda *given: None)
         patch.setattr(module, function, interrupt)
         with pytest.raises(signals.Interrupted) as stopped, signals.raised():
             resume(tmp_path)
@@ -484,6 +491,6 @@ def test_stopped_while_it_tests_or_draws(
     (line,) = stopped.value.__notes__
     assert line.endswith(f"python -m ramnp.train --run {tmp_path} --resume")
     assert temporary_files(tmp_path) == []
-    monkeypatch.setattr(run, "draw", lambda *given: [])
+    monkeypatch.setattr(run_folder, "draw", lambda *given: [])
     assert resume(tmp_path) == 0
     assert outcome(tmp_path) == outcome(finished_run)

@@ -14,12 +14,15 @@ from threading import Event
 
 import pytest
 
-from ramnp import checkpoint, jobs, reproduce, run, signals, study, train
+from ramnp import reproduce, train
 from ramnp.datasets import mnist
-from ramnp.errors import UserError
-from ramnp.tasks import make_config
+from ramnp.learning.recipes import make_config
+from ramnp.runs import run_folder
+from ramnp.study import jobs, rows
+from ramnp.support import checkpoint, signals
+from ramnp.support.errors import UserError
 from tests.helpers import TINY_RUN
-from tests.test_jobs import is_alive, need_dask, wait_for, wait_for_the_end_of
+from tests.study.test_jobs import is_alive, need_dask, wait_for, wait_for_the_end_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,7 +77,7 @@ def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
     monkeypatch.setattr(jobs, "local_executor", inline_executor)
     monkeypatch.setattr(jobs, "supervise", train_here)
     monkeypatch.setattr(
-        study,
+        rows,
         "row_config",
         lambda table, row, **changes: tiny_config(h_size=16 + len(row), **changes),
     )
@@ -206,21 +209,21 @@ def test_jobs_are_those_asked_for_each_seed_in_its_turn():
 @pytest.fixture
 def scripted(monkeypatch, tmp_path):
     """Do two jobs whose processes end as a script says; return the exit code."""
-    place = study.Place(str(tmp_path / "runs"), str(tmp_path / "results"))
+    place = rows.Place(str(tmp_path / "runs"), str(tmp_path / "results"))
     kept = []
 
     def keep_result(job, place):
         kept.append(str(job))
-        return study.Result(job.config, None, {"test_error": 1.0, "seconds": 60})
+        return rows.Result(job.config, None, {"test_error": 1.0, "seconds": 60})
 
-    monkeypatch.setattr(study, "keep_result", keep_result)
+    monkeypatch.setattr(rows, "keep_result", keep_result)
 
     def do(script):
         def supervise(options, folder, directory, stop):
             return jobs.Outcome(*script[os.path.basename(folder)].pop(0))
 
         monkeypatch.setattr(jobs, "supervise", supervise)
-        left = [study.Job("1a", "best", tiny_config(seed=seed)) for seed in (0, 1)]
+        left = [rows.Job("1a", "best", tiny_config(seed=seed)) for seed in (0, 1)]
         return reproduce.do_with(Inline(), Event(), left, place, 1), kept
 
     return do
@@ -283,14 +286,14 @@ def test_an_interrupt_stops_every_run_and_says_how_to_go_on(
 STUDY = """
 import json, sys
 from argparse import Namespace
-from ramnp import command, reproduce, study
-from ramnp.config import Config
+from ramnp.support import command_line as command; from ramnp import reproduce; from ramnp.study import rows as study
+from ramnp.learning.config import Config
 
 def main(arguments):
     place, configs, options = map(json.loads, arguments)
-    place = study.Place(*place)
-    jobs = [study.Job("1a", "best", Config(**fields)) for fields in configs]
-    jobs = [job for job in (study.still_to_do(job, place) for job in jobs) if job]
+    place = rows.Place(*place)
+    jobs = [rows.Job("1a", "best", Config(**fields)) for fields in configs]
+    jobs = [job for job in (rows.still_to_do(job, place) for job in jobs) if job]
     return reproduce.do(jobs, place, Namespace(**options))
 
 command.run(main)
@@ -343,10 +346,10 @@ def uninterrupted(digits_file, tmp_path_factory):
     """The outcomes of the two runs, done one after the other by `ramnp.train`."""
     outcomes = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "draw", lambda *given: [])
+        patch.setattr(run_folder, "draw", lambda *given: [])
         for seed in (0, 1):
             folder = tmp_path_factory.mktemp("whole") / "run"
-            options = study.train_options(brief_config(seed))
+            options = rows.train_options(brief_config(seed))
             options += ["--data", digits_file, "--run", str(folder)]
             assert train.main(options) == 0
             outcomes.append(outcome(folder))

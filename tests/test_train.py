@@ -10,9 +10,10 @@ import time
 import pytest
 
 import ramnp
-from ramnp import checkpoint, train
-from ramnp.config import Config, option_name
-from ramnp.errors import UserError
+from ramnp import train
+from ramnp.learning.config import Config, option_name
+from ramnp.support import checkpoint
+from ramnp.support.errors import UserError
 from tests.helpers import TINY_RUN, write_digits
 
 COMMAND = [sys.executable, "-m", "ramnp.train"]

@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, digits, outline, show
 
-from ramnp.networks import glimpse_sensor
+from ramnp.agent import glimpse_sensor
 
 images, labels = digits()
 print(images.shape, labels)

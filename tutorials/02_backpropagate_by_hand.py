@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, digits
 
-from ramnp.networks import layers
+from ramnp.agent import layers
 from ramnp.proofs import complex_step, finite_differences
 
 rng = np.random.default_rng(0)

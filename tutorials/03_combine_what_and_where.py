@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, digits, outline, show
 
-from ramnp.networks import glimpse_network, glimpse_sensor
+from ramnp.agent import glimpse_network, glimpse_sensor
 from ramnp.proofs import complex_step
 
 rng = np.random.default_rng(3)

@@ -16,14 +16,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, arrow
 
-from ramnp import model, reinforce
-from ramnp.config import Config
-from ramnp.networks import (
+from ramnp.agent import (
     action_network,
     core_network,
     glimpse_network,
     glimpse_sensor,
+    model,
 )
+from ramnp.learning import reinforce
+from ramnp.learning.config import Config
 from ramnp.proofs import complex_step
 from ramnp.proofs.complex_step import flat, nested
 

@@ -18,8 +18,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, arrow
 
-from ramnp import reinforce
-from ramnp.networks import location_network
+from ramnp.agent import location_network
+from ramnp.learning import reinforce
 from ramnp.proofs import complex_step
 
 PEAK, WIDTH = np.array([0.5, -0.3]), 0.35

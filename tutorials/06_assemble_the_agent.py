@@ -18,9 +18,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, arrow, outline, show
 
-from ramnp import model, optimizers, parameters, reinforce
-from ramnp.config import Config
-from ramnp.networks import glimpse_sensor, location_network
+from ramnp.agent import glimpse_sensor, location_network, model, parameters
+from ramnp.learning import optimizers, reinforce
+from ramnp.learning.config import Config
 from ramnp.proofs import complex_step, gradient_paths, subjects
 from ramnp.proofs.complex_step import flat, nested
 

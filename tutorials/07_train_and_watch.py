@@ -21,11 +21,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from common import COLOURS, DIGITS, Film, outline, show
 
-from ramnp import evaluation, figures, model, parameters, state
+from ramnp.agent import glimpse_sensor, model, parameters
 from ramnp.datasets import mnist, scenes
-from ramnp.networks import glimpse_sensor
-from ramnp.tasks import make_config
-from ramnp.training import Trainer
+from ramnp.figures import pictures
+from ramnp.learning import evaluation
+from ramnp.learning.recipes import make_config
+from ramnp.learning.trainer import Trainer
+from ramnp.runs import state
 
 # %% [markdown]
 # ## Seven thousand digits
@@ -314,7 +316,7 @@ plt.show()
 with tempfile.TemporaryDirectory() as folder:
     gif = Path(folder, "glimpses.gif")
     shown = type(seen)(*(field[:8] for field in seen))
-    figures.animate_glimpses(images[:8], labels[:8], shown, config, gif)
+    pictures.animate_glimpses(images[:8], labels[:8], shown, config, gif)
     animation = gif.read_bytes()
 Film(animation)
 

@@ -23,14 +23,16 @@ import numpy as np
 from common import COLOURS, DIGITS, Film, outline, show
 
 import ramnp
-from ramnp import evaluation, figures, state
-from ramnp.config import Config
+from ramnp.agent import glimpse_sensor
 from ramnp.datasets import mnist, scenes
 from ramnp.datasets.mnist import Split
-from ramnp.models import model_of
-from ramnp.networks import glimpse_sensor
-from ramnp.tasks import TASKS, make_config
-from ramnp.training import Trainer
+from ramnp.figures import pictures
+from ramnp.learning import evaluation
+from ramnp.learning.choices import model_of
+from ramnp.learning.config import Config
+from ramnp.learning.recipes import TASKS, make_config
+from ramnp.learning.trainer import Trainer
+from ramnp.runs import state
 
 digits = mnist.load(DIGITS)
 pool = ThreadPoolExecutor(1)
@@ -468,7 +470,7 @@ images, labels = scenes.frozen_chunk(digits.test, "test", 0, config)
 shown = agent.predict(images[:8])
 with tempfile.TemporaryDirectory() as folder:
     gif = Path(folder, "glimpses.gif")
-    figures.animate_glimpses(images[:8], labels[:8], shown, config, gif)
+    pictures.animate_glimpses(images[:8], labels[:8], shown, config, gif)
     animation = gif.read_bytes()
 Film(animation)
 

@@ -101,9 +101,9 @@ def main(arguments):
     """Build the notebooks whose numbers are given, or all."""
     import nbformat
 
-    from ramnp import runtime
+    from ramnp.support import process
 
-    runtime.configure()  # sums are rounded alike, however many cores there are
+    process.configure()  # sums are rounded alike, however many cores there are
     for path in sources():
         if arguments and path.name[:2] not in arguments:
             continue

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ramnp.datasets.package import PACKAGE, files_from_package
-from ramnp.errors import DataError
-from ramnp.files import remove_leftovers, write_atomically
+from ramnp.support.errors import DataError
+from ramnp.support.files import remove_leftovers, write_atomically
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 _MAX_INFLATED = 512 << 20
 _DEFLATE_RATIO = 1032  # one byte of a deflate stream never gives more

@@ -10,7 +10,7 @@ import numpy as np
 from ramnp.datasets.download import fetch
 from ramnp.datasets.idx import read_idx
 from ramnp.datasets.own_data import read_npz
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 DEFAULT_FOLDER = "data"
 

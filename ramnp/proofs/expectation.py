@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ramnp import model, reinforce
+from ramnp.agent import model
+from ramnp.learning import reinforce
 from ramnp.proofs import quadrature
 from ramnp.proofs.complex_step import flat, worst_errors
 from ramnp.proofs.quadrature import smooth_sensor

@@ -8,7 +8,7 @@ import contextlib
 
 import numpy as np
 
-from ramnp.networks import layers
+from ramnp.agent import layers
 from ramnp.proofs import subjects
 from ramnp.proofs.replacing import replaced
 

@@ -12,7 +12,8 @@ import dataclasses
 
 import numpy as np
 
-from ramnp import model, reinforce
+from ramnp.agent import model
+from ramnp.learning import reinforce
 from ramnp.proofs import subjects
 from ramnp.proofs.rows import Row
 

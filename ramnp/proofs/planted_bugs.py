@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ramnp import model, reinforce
-from ramnp.networks import (
+from ramnp.agent import (
     baseline_network,
     core_network,
     glimpse_network,
     layers,
     location_network,
+    model,
 )
+from ramnp.learning import reinforce
 from ramnp.proofs.replacing import replaced
 
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ramnp import model, reinforce
-from ramnp.config import Config
-from ramnp.networks import glimpse_sensor
+from ramnp.agent import glimpse_sensor, model
+from ramnp.learning import reinforce
+from ramnp.learning.config import Config
 from ramnp.proofs import complex_step
 from ramnp.proofs.complex_step import flat, nested
 from ramnp.proofs.replacing import replaced

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ramnp import model, reinforce
-from ramnp.config import Config
+from ramnp.agent import model
+from ramnp.learning import reinforce
+from ramnp.learning.config import Config
 from ramnp.proofs.complex_step import flat, nested
 
 PATH = Path(__file__).with_name("torch_oracle.npz")

@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ramnp import model, reinforce
-from ramnp.config import Config
-from ramnp.networks import (
+from ramnp.agent import (
     action_network,
     baseline_network,
-    convolutional_network,
     core_network,
-    fully_connected_network,
     glimpse_network,
     layers,
     location_network,
+    model,
 )
+from ramnp.comparison import convolutional_network, fully_connected_network
+from ramnp.learning import reinforce
+from ramnp.learning.config import Config
 from ramnp.proofs.complex_step import flat, nested
 
 NETWORKS_BELOW = ("glimpse", "core")

@@ -14,7 +14,7 @@ import pytest
 
 from ramnp.datasets import download
 from ramnp.datasets.idx import idx_bytes
-from ramnp.errors import DataError, UserError
+from ramnp.support.errors import DataError, UserError
 
 pytestmark = pytest.mark.loopback
 

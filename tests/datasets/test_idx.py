@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramnp.datasets.idx import content_limit, idx_bytes, read_idx
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
 LABELS = np.arange(7, dtype=np.uint8)

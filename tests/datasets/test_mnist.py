@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ramnp.datasets import mnist
 from ramnp.datasets.idx import idx_bytes
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 NAMES = tuple(mnist.SHA256)
 

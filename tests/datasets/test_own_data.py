@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramnp.datasets.own_data import read_npz
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 BYTES = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 LABELS = np.arange(6)

@@ -12,7 +12,7 @@ import pytest
 
 from ramnp.datasets import package
 from ramnp.datasets.idx import idx_bytes
-from ramnp.errors import DataError
+from ramnp.support.errors import DataError
 
 RNG = np.random.default_rng(0)
 COUNTS = (5, 2, 3)

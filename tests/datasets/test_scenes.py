@@ -6,12 +6,12 @@ import hashlib
 import numpy as np
 import pytest
 
-from ramnp.config import Config
 from ramnp.datasets import scenes
 from ramnp.datasets.deformation import deform
 from ramnp.datasets.mnist import Split
-from ramnp.errors import DataError
-from ramnp.tasks import TASKS, make_config
+from ramnp.learning.config import Config
+from ramnp.learning.recipes import TASKS, make_config
+from ramnp.support.errors import DataError
 from tests.helpers import count_bytecodes, small_split
 
 CANVAS_60 = Config(canvas_size=60)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ramnp.networks import glimpse_network, layers
+from ramnp.agent import glimpse_network, layers
 from ramnp.proofs import finite_differences
 from ramnp.proofs.subjects import Subject
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ramnp.networks import layers
+from ramnp.agent import layers
 from ramnp.proofs import oracles, subjects, suite
 from ramnp.proofs.replacing import replaced
 

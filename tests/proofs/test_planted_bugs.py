@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ramnp.networks import layers
+from ramnp.agent import layers
 from ramnp.proofs import expectation, gradient_paths, suite
 from ramnp.proofs.planted_bugs import BUGS, Bug, caught_by
 from ramnp.proofs.rows import Row

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ramnp import model, reinforce
-from ramnp.networks import glimpse_sensor, layers
+from ramnp.agent import glimpse_sensor, layers, model
+from ramnp.learning import reinforce
 from ramnp.proofs import expectation, quadrature
 from ramnp.proofs.complex_step import worst_errors
 from ramnp.proofs.replacing import replaced

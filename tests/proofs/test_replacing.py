@@ -2,7 +2,7 @@
 
 import pytest
 
-from ramnp.networks import core_network, glimpse_network, layers
+from ramnp.agent import core_network, glimpse_network, layers
 from ramnp.proofs.replacing import replaced
 
 

@@ -1,6 +1,6 @@
 """A person can read what was proved, and sees what was not."""
 
-from ramnp.networks import layers
+from ramnp.agent import layers
 from ramnp.proofs import expectation, gradient_paths, oracles, report
 from ramnp.proofs.planted_bugs import Bug
 from ramnp.proofs.rows import Row

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ramnp import model
+from ramnp.agent import model
 from ramnp.proofs import stored_oracle
 from ramnp.proofs.complex_step import flat, worst_errors
 

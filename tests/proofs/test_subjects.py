@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ramnp import model
-from ramnp.config import Config
+from ramnp.agent import model
+from ramnp.learning.config import Config
 from ramnp.proofs import subjects
 from ramnp.proofs.complex_step import flat
 

@@ -34,7 +34,7 @@ def look(params, images, locations, config):
         h_0 = Rect(c W_c + b_c),  mu[0] = tanh(h_0 W_0 + b_0)
     h_0 is the memory before the first glimpse. mu[t] is the policy's mean for
     locations[t], for t > 0 the location network's, from the memory after glimpse t.
-    Complex params pass through. Take the parts from ramnp.networks.
+    Complex params pass through. Take the parts from ramnp.agent.
     """
     raise NotImplementedError("exercise 8.3")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ramnp.networks import glimpse_sensor
+from ramnp.agent import glimpse_sensor
 from ramnp.proofs import complex_step
 
 

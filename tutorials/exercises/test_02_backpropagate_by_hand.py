@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ramnp.networks import layers
+from ramnp.agent import layers
 from ramnp.proofs import complex_step
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ramnp.networks import glimpse_network
+from ramnp.agent import glimpse_network
 from ramnp.proofs import complex_step
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ramnp.networks import core_network
+from ramnp.agent import core_network
 from ramnp.proofs import complex_step
 
 T, B, G, H = 5, 3, 4, 6

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ramnp.networks import location_network
+from ramnp.agent import location_network
 from ramnp.proofs import complex_step
 
 

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ramnp import model, reinforce
-from ramnp.config import Config
+from ramnp.agent import model
+from ramnp.learning import reinforce
+from ramnp.learning.config import Config
 from ramnp.proofs import complex_step
 from ramnp.proofs.complex_step import flat, nested
 

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy.stats import binomtest
 
-from ramnp import evaluation, state
-from ramnp.config import Config
 from ramnp.datasets.mnist import Split
-from ramnp.training import Trainer
+from ramnp.learning import evaluation
+from ramnp.learning.config import Config
+from ramnp.learning.trainer import Trainer
+from ramnp.runs import state
 
 
 def test_1_shares_in_average(answers, rng):

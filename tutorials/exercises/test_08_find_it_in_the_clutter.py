@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ramnp import model
-from ramnp.config import Config
-from ramnp.networks import core_network, glimpse_network, glimpse_sensor
+from ramnp.agent import core_network, glimpse_network, glimpse_sensor, model
+from ramnp.learning.config import Config
 from ramnp.proofs import complex_step
 from ramnp.proofs.complex_step import flat, nested
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ramnp.networks import layers
+from ramnp.agent import layers
 
 
 def num_parameters(rho_size, hg_size, hl_size, g_size):

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ramnp import model, parameters, state
+from ramnp.agent import model, parameters
+from ramnp.runs import state
 
 
 def shares_in_average(decay, steps):

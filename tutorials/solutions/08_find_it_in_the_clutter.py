@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ramnp.networks import (
+from ramnp.agent import (
     action_network,
     core_network,
     glimpse_network,

@@ -1,0 +1,1 @@
+"""Figure 1 of the paper: what the agent computes, forward and backward."""

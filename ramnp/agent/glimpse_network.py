@@ -1,0 +1,59 @@
+"""The glimpse network f_g: what was seen, and where, in one vector (3.1 B).
+
+    h_g = Rect(Linear(ρ)),  h_l = Rect(Linear(l)),  g = Rect(Linear(h_g) + Linear(h_l))
+
+The sum of the two last linear maps is one map of the pair (h_g, h_l), with one bias.
+"""
+
+import numpy as np
+
+from ramnp.agent.layers import (
+    affine_backward,
+    affine_forward,
+    affine_weights_backward,
+    init_weights,
+    relu_backward,
+    relu_forward,
+)
+
+
+def init(rng, rho_size, hg_size, hl_size, g_size, dtype=np.float32):
+    """Draw the weights of the three maps: from ρ, from l, from the pair."""
+    pair_size = hg_size + hl_size
+    return {
+        "W_hg": init_weights(rng, rho_size, (rho_size, hg_size), dtype),
+        "b_hg": np.zeros(hg_size, dtype),
+        "W_hl": init_weights(rng, 2, (2, hl_size), dtype),
+        "b_hl": np.zeros(hl_size, dtype),
+        "W_g": init_weights(rng, pair_size, (pair_size, g_size), dtype),
+        "b_g": np.zeros(g_size, dtype),
+    }
+
+
+def forward(params, rho, l):
+    """Return g (B, g) for rho (B, ρ) and l (B, 2)."""
+    z_hg = affine_forward(rho, params["W_hg"], params["b_hg"])
+    z_hl = affine_forward(l, params["W_hl"], params["b_hl"])
+    pair = relu_forward(np.concatenate([z_hg, z_hl], axis=1))
+    g = relu_forward(affine_forward(pair, params["W_g"], params["b_g"]))
+    return g, (params, rho, l, pair, g)
+
+
+def backward(dg, cache, with_inputs=True):
+    """Return (drho, dl) and the gradients, for dg (B, g).
+
+    Nothing of the agent learns below ρ and l (the image is given, the location is
+    a sample), so the agent leaves their gradients out: with_inputs=False gives None.
+    """
+    params, rho, l, pair, g = cache
+    hg_size = len(params["b_hg"])
+    grads = {}
+    dz_g = relu_backward(dg, g)
+    dpair, grads["W_g"], grads["b_g"] = affine_backward(dz_g, pair, params["W_g"])
+    dz = relu_backward(dpair, pair)
+    dz_hg, dz_hl = dz[:, :hg_size], dz[:, hg_size:]
+    grads["W_hl"], grads["b_hl"] = affine_weights_backward(dz_hl, l)
+    grads["W_hg"], grads["b_hg"] = affine_weights_backward(dz_hg, rho)
+    if not with_inputs:
+        return None, grads
+    return (dz_hg @ params["W_hg"].T, dz_hl @ params["W_hl"].T), grads

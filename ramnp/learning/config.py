@@ -1,0 +1,319 @@
+"""Every setting of a run: one flat record, its bounds, units and explanations."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from ramnp.support.errors import UserError
+
+LARGEST_CELL = 256
+# Up to these, a machine that is too small says so; beyond, no array can be that large.
+LARGEST_SIDE = LARGEST_LAYER = 2**14
+LARGEST_COUNT = 2**20
+
+
+def _setting(default, help, low=None, high=None, above=None, choices=None):
+    """Describe a field: inclusive bounds low and high, exclusive bound above."""
+    bounds = {"low": low, "high": high, "above": above, "choices": choices}
+    return field(default=default, metadata=bounds | {"help": help})
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a run; the defaults are the paper's form of the agent."""
+
+    task: str = _setting(
+        "centered",
+        "which scenes to learn",
+        choices=("centered", "translated", "cluttered", "cluttered-100"),
+    )
+    recipe: str = _setting(
+        "quick",
+        "a set of defaults: a first result in minutes, the paper's own settings, "
+        "or the strongest known here",
+        choices=("quick", "paper", "best"),
+    )
+    model: str = _setting(
+        "ram",
+        "the recurrent attention model, or a baseline that sees the whole image: two "
+        "fully connected layers, or a convolutional and a fully connected one",
+        choices=("ram", "fc", "conv"),
+    )
+    seed: int = _setting(0, "seed of every random stream of the run", low=0)
+    epochs: int = _setting(20, "passes over the training digits", low=1)
+
+    # Scenes
+    canvas_size: int = _setting(
+        0,
+        "side of the scene in pixels; 0: the images as they are",
+        low=0,
+        high=LARGEST_SIDE,
+    )
+    num_clutter: int = _setting(
+        0, "pieces of other digits in a scene", low=0, high=LARGEST_COUNT
+    )
+    clutter_size: int = _setting(
+        8, "side of a piece of clutter in pixels", low=1, high=LARGEST_SIDE
+    )
+    max_shift: int = _setting(
+        0,
+        "training images move by up to this many pixels each way, without a canvas",
+        low=0,
+        high=LARGEST_SIDE,
+    )
+    deformation: float = _setting(
+        0.0,
+        "training digits are bent: the standard deviation in pixels by which the "
+        "points of a coarse grid over them are displaced",
+        low=0.0,
+        high=100.0,
+    )
+    plain_share: float = _setting(
+        0.0,
+        "the share of the epochs, at the end of the run, in which training digits are "
+        "neither bent nor moved",
+        low=0.0,
+        high=1.0,
+    )
+    num_classes: int = _setting(
+        10, "classes that the agent tells apart", low=2, high=LARGEST_LAYER
+    )
+
+    # Glimpse sensor
+    patch_size: int = _setting(8, "side of a patch in cells, g_w", low=1, high=1024)
+    num_scales: int = _setting(1, "patches in a glimpse, k", low=1, high=16)
+    scale_factor: int = _setting(
+        2, "how much wider each patch is than the one before", low=1, high=16
+    )
+    background: float = _setting(
+        0.0, "pixel value beyond the border, 0 to 1", low=0.0, high=1.0
+    )
+
+    # Agent
+    num_glimpses: int = _setting(
+        6, "glimpses at an image, T", low=1, high=LARGEST_COUNT
+    )
+    policy: str = _setting(
+        "learned",
+        "where the glimpses after the first fall: learned by REINFORCE, or uniformly "
+        "random, for comparison",
+        choices=("learned", "random"),
+    )
+    first_glimpse: str = _setting(
+        "random",
+        "where the first glimpse falls, which no gradient reaches",
+        choices=("random", "center"),
+    )
+    hg_size: int = _setting(
+        128, "units for what was seen, h_g", low=1, high=LARGEST_LAYER
+    )
+    hl_size: int = _setting(
+        128, "units for where it was seen, h_l", low=1, high=LARGEST_LAYER
+    )
+    g_size: int = _setting(256, "units of a glimpse, g", low=1, high=LARGEST_LAYER)
+    h_size: int = _setting(256, "units of the core, h", low=1, high=LARGEST_LAYER)
+    identity_recurrence: bool = _setting(
+        False,
+        "start the recurrence of the core at the identity; changes no gradient path",
+    )
+    locator_hidden_size: int = _setting(
+        0,
+        "units of a hidden layer in the location network; 0: none, its mean is linear; "
+        "trained by the policy gradient alone",
+        low=0,
+        high=LARGEST_LAYER,
+    )
+    locator_tanh: bool = _setting(
+        False,
+        "squash the mean of the policy, never the sample, into the image by tanh, whose "
+        "derivative the policy gradient then takes on",
+    )
+    location_std: float = _setting(
+        0.15, "standard deviation of the policy, in half image sides", above=0.0
+    )
+    final_location_std: float = _setting(
+        0.0,
+        "standard deviation at the end of training, reached geometrically; "
+        "0: it stays the same",
+        low=0.0,
+    )
+    evaluation_location_std: float = _setting(
+        0.0,
+        "standard deviation when the agent is not trained, but judged and used; "
+        "0: the one of training at that moment",
+        low=0.0,
+    )
+    policy_into_core: bool = _setting(
+        False,
+        "let the policy gradient go through the location network into the core and "
+        "the glimpse network",
+    )
+    baseline_into_core: bool = _setting(
+        False, "let the gradient of the baseline loss into the core likewise"
+    )
+    classify_every_step: bool = _setting(
+        False,
+        "train the class after every glimpse, not after the last alone: opens a path for "
+        "the cross-entropy into the core at every step",
+    )
+
+    # Baselines
+    image_height: int = _setting(
+        28,
+        "height in pixels of the images, for fc and conv without a canvas",
+        low=1,
+        high=LARGEST_SIDE,
+    )
+    image_width: int = _setting(
+        28,
+        "width in pixels of the images, for fc and conv without a canvas",
+        low=1,
+        high=LARGEST_SIDE,
+    )
+    fc_size: int = _setting(
+        256,
+        "units of each fully connected layer of fc and conv",
+        low=1,
+        high=LARGEST_LAYER,
+    )
+    num_filters: int = _setting(16, "filters of conv", low=1, high=LARGEST_LAYER)
+    filter_size: int = _setting(
+        10, "side of a filter of conv in pixels", low=1, high=LARGEST_SIDE
+    )
+    filter_stride: int = _setting(
+        5, "pixels from one place of a filter of conv to the next", low=1
+    )
+
+    # REINFORCE
+    reward: str = _setting(
+        "final",
+        "what the policy is paid: 1 for the right class at the end, the "
+        "log-probability of the right class after each glimpse, or its gain",
+        choices=("final", "log-probability", "gain"),
+    )
+    discount: float = _setting(
+        1.0, "weight of a reward one step later, 0 to 1", low=0.0, high=1.0
+    )
+    baseline: str = _setting(
+        "learned",
+        "what is taken off the return: the baseline network's value, the mean of "
+        "the image's other rollouts, or nothing",
+        choices=("learned", "leave-one-out", "none"),
+    )
+    num_rollouts: int = _setting(
+        1, "rollouts per training image, M", low=1, high=LARGEST_COUNT
+    )
+    policy_weight: float = _setting(1.0, "weight of the policy loss", low=0.0)
+    baseline_weight: float = _setting(1.0, "weight of the baseline loss", low=0.0)
+
+    # Optimisation
+    optimizer: str = _setting(
+        "sgd",
+        "SGD with momentum, Adam, or Muon (Adam for all but large matrices)",
+        choices=("sgd", "adam", "muon"),
+    )
+    learning_rate: float = _setting(0.01, "step size at the start", above=0.0)
+    momentum: float = _setting(
+        0.9,
+        "momentum of SGD and Muon, decay of Adam's first moment",
+        low=0.0,
+        high=0.9999,
+    )
+    schedule: str = _setting(
+        "linear",
+        "how the step size falls over the run",
+        choices=("constant", "linear", "cosine"),
+    )
+    final_rate: float = _setting(
+        0.0, "step size at the end, as a fraction of the first", low=0.0, high=1.0
+    )
+    weight_decay: float = _setting(
+        0.0,
+        "each step shrinks weights, not biases, by this fraction of the step size",
+        low=0.0,
+    )
+    clip_norm: float = _setting(
+        0.0, "largest norm of the whole gradient; 0: no clipping", low=0.0
+    )
+    average_decay: float = _setting(
+        0.0,
+        "decay per step of the running average of the weights that is evaluated "
+        "and saved as the best; 0: the weights themselves",
+        low=0.0,
+        high=0.999999,
+    )
+    batch_size: int = _setting(
+        20, "training images per step", low=1, high=LARGEST_COUNT
+    )
+    num_shards: int = _setting(
+        2, "parts that a batch is cut into, each for one thread", low=1
+    )
+    rollouts: int = _setting(
+        10, "rollouts averaged in the second test figure", low=1, high=1000
+    )
+
+    def __post_init__(self):
+        for spec in dataclasses.fields(self):
+            _check(spec, getattr(self, spec.name))
+        if self.num_shards > self.batch_size:
+            raise UserError(
+                f"--num-shards {self.num_shards} is more than the {self.batch_size} "
+                "images of a batch: lower it or raise --batch-size"
+            )
+        if self.baseline == "leave-one-out" and self.num_rollouts < 2:
+            raise UserError(
+                "--baseline leave-one-out compares rollouts of an image: "
+                "set --num-rollouts to 2 or more"
+            )
+        if self.model == "conv" and self.filter_size > min(self.scene_shape):
+            height, width = self.scene_shape
+            raise UserError(
+                f"--filter-size {self.filter_size} is too large for images of "
+                f"{height} x {width} pixels: make it {min(height, width)} or less"
+            )
+        if self.weight_decay * self.learning_rate > 1:
+            raise UserError(
+                f"--weight-decay {self.weight_decay} times --learning-rate "
+                f"{self.learning_rate} is more than 1, which would turn weights over: "
+                "lower one of them"
+            )
+        # Each image is framed by cells of the widest patch: the bound is for memory.
+        widest_cell = self.scale_factor ** (self.num_scales - 1)
+        if widest_cell > LARGEST_CELL:
+            raise UserError(
+                f"--num-scales {self.num_scales} with --scale-factor "
+                f"{self.scale_factor} makes cells {widest_cell} pixels wide, more "
+                f"than {LARGEST_CELL}: lower one of them"
+            )
+
+    @property
+    def scene_shape(self):
+        """The height and width in pixels of the scenes that fc and conv take."""
+        if self.canvas_size:
+            return self.canvas_size, self.canvas_size
+        return self.image_height, self.image_width
+
+
+def option_name(field_name):
+    """Return the command-line name of a field."""
+    return "--" + field_name.replace("_", "-")
+
+
+def _check(spec, value):
+    """Raise a UserError that names the option whose value can't be used."""
+    bounds = spec.metadata
+    name = option_name(spec.name)
+    # bool is an int to Python, but not to whoever reads the file.
+    right = type(value) is spec.type or (spec.type is float and type(value) is int)
+    if not right:
+        raise UserError(f"{name} must be of type {spec.type.__name__}, not {value!r}")
+    if bounds["choices"] and value not in bounds["choices"]:
+        raise UserError(f"{name} {value}: choose one of {', '.join(bounds['choices'])}")
+    if spec.type is float and not abs(value) < float("inf"):
+        raise UserError(f"{name} {value}: must be a finite number")
+    for key, wrong, words in (
+        ("low", lambda bound: value < bound, "at least"),
+        ("high", lambda bound: value > bound, "at most"),
+        ("above", lambda bound: value <= bound, "more than"),
+    ):
+        if bounds[key] is not None and wrong(bounds[key]):
+            raise UserError(f"{name} {value}: must be {words} {bounds[key]}")

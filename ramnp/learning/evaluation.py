@@ -1,0 +1,125 @@
+"""Error rates on the frozen validation and test scenes."""
+
+import functools
+import operator
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betaincinv
+
+from ramnp.agent.layers import log_softmax
+from ramnp.datasets import scenes
+from ramnp.learning import diagnostics
+from ramnp.learning.choices import model_of
+
+
+class Wrong(NamedTuple):
+    """How many of a split's scenes were misjudged."""
+
+    after_each_glimpse: np.ndarray  # (T,), by the first rollout
+    mean_of_rollouts: int
+    num_scenes: int
+    behaviour: diagnostics.Behaviour  # of the first rollouts
+
+    @property
+    def error_after_glimpse(self):
+        """A list of T errors, by the first rollout, in percent."""
+        return (100 * self.after_each_glimpse / self.num_scenes).tolist()
+
+    @property
+    def error(self):
+        """The headline: one rollout per scene, in percent."""
+        return 100 * self.num_wrong / self.num_scenes
+
+    @property
+    def num_wrong(self):
+        """How many the first rollout misjudged after the last glimpse."""
+        return int(self.after_each_glimpse[-1])
+
+    @property
+    def error_of_mean(self):
+        """The error in percent of probabilities averaged over the rollouts."""
+        return 100 * self.mean_of_rollouts / self.num_scenes
+
+
+def count_wrong(
+    agent, split, name, pool, rollouts=1, deterministic=False, between_chunks=None
+):
+    """Look at every scene of the "valid" or "test" split; return the Wrong.
+
+    The policy's noise comes from the run's seed and each scene's place alone: the
+    same agent gives the same count, whatever else was drawn and however many threads
+    the pool has. between_chunks is called now and then, and may raise to give up.
+    """
+
+    @np.errstate(over="ignore", invalid="ignore")  # training tells, should it diverge
+    def look(start):
+        images, labels = scenes.frozen_chunk(split, name, start, agent.config)
+        total = 0
+        for r in range(rollouts):
+            seed = [agent.config.seed, scenes.FROZEN_SEEDS[name], start, r]
+            trajectory = model_of(agent.config).rollout(
+                agent.params,
+                images,
+                None if deterministic else np.random.default_rng(seed),
+                agent.config,
+                agent.location_std,
+            )
+            if r == 0:
+                first = (trajectory.logits.argmax(axis=-1) != labels).sum(axis=1)
+                seen = diagnostics.observe(trajectory, labels, agent.config)
+            total = total + np.exp(log_softmax(trajectory.logits[-1]))
+        return first, int((total.argmax(axis=-1) != labels).sum()), seen
+
+    parts = []
+    for part in pool.map(look, scenes.frozen_starts(split)):
+        parts.append(part)
+        if between_chunks:
+            between_chunks()
+    firsts, of_mean, behaviours = zip(*parts)
+    behaviour = functools.reduce(operator.add, behaviours)
+    return Wrong(sum(firsts), sum(of_mean), len(split.labels), behaviour)
+
+
+def interval_95(wrong, total):
+    """Return the exact (Clopper-Pearson) 95 % interval of an error, in percent."""
+    low = betaincinv(wrong, total - wrong + 1, 0.025) if wrong else 0.0
+    high = betaincinv(wrong + 1, total - wrong, 0.975) if wrong < total else 1.0
+    return [100 * float(low), 100 * float(high)]
+
+
+def test_result(agent, training, digits, pool, rollouts):
+    """Return what result.json holds, for an agent on the frozen test scenes."""
+    config = agent.config
+    sampled = count_wrong(agent, digits.test, "test", pool, rollouts)
+    settled = count_wrong(agent, digits.test, "test", pool, deterministic=True)
+    return {
+        "task": config.task,
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "epochs": config.epochs,
+        "num_parameters": agent.num_parameters,
+        "test_error": sampled.error,
+        "test_error_rollouts": sampled.error_of_mean,
+        "rollouts": rollouts,
+        "test_error_deterministic": settled.error,
+        "interval_95": interval_95(sampled.num_wrong, sampled.num_scenes),
+        "num_test": sampled.num_scenes,
+        "seconds": training["seconds"],
+        "images_per_second": training["images_per_second"],
+        "data_sha256": digits.sha256,
+    }
+
+
+def summary(result):
+    """Return a result as a few lines for a person."""
+    low, high = result["interval_95"]
+    return (
+        f"{result['task']}, {result['num_test']:,} test scenes, error:\n"
+        f"  {result['test_error']:.2f} %  one rollout per image "
+        f"(95 % interval {low:.2f} to {high:.2f})\n"
+        f"  {result['test_error_rollouts']:.2f} %  "
+        f"{result['rollouts']} rollouts averaged\n"
+        f"  {result['test_error_deterministic']:.2f} %  deterministic: "
+        "each look at the policy's mean"
+    )

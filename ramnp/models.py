@@ -1,8 +1,0 @@
-"""Which model a configuration means: the agent, or one of the paper's baselines."""
-
-from ramnp import baselines, model
-
-
-def model_of(config):
-    """Return the module whose init, num_parameters, rollout and backward to call."""
-    return model if config.model == "ram" else baselines

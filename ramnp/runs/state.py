@@ -1,0 +1,229 @@
+"""All that changes during a run, and its way into a checkpoint and back."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ramnp.agent import parameters
+from ramnp.learning import diagnostics, optimizers
+from ramnp.learning.choices import model_of
+from ramnp.learning.config import Config, option_name
+from ramnp.learning.predictor import METRICS, is_number
+from ramnp.support import checkpoint, process
+from ramnp.support.errors import CheckpointError, UserError, brief
+
+STREAMS = ("initialisation", "shuffling", "scenes", "policy")
+DRAWN = ("scenes", "policy")  # from what each shard draws
+# Sums over the epoch under way; of gradient norms, there is one for each network.
+SUMS = (
+    "cross_entropy",
+    "baseline_loss",
+    "wrong",
+    "saturated",
+    "means",
+    "rows",
+    "images",
+    "seconds",
+)
+
+
+@dataclass
+class State:
+    """Everything that a run needs to go on to the same bits."""
+
+    vector: np.ndarray  # all parameters
+    optimizer: dict  # {name: array}
+    average: np.ndarray  # running average of the parameters; empty if not kept
+    order: np.ndarray  # the training digits in this epoch's order
+    streams: dict  # {name: [random generator of shard 0, of shard 1, ...]}
+    sums: dict  # {name: number}
+    epoch: int = 0  # epochs finished
+    position: int = 0  # steps done of the epoch under way
+    step: int = 0  # steps done in all
+    history: list = field(default_factory=list)  # the rows of metrics.jsonl
+    best_error: float = math.inf  # on the validation scenes, in percent
+    seconds: float = 0.0  # of training, evaluations included
+
+    @property
+    def evaluated(self):
+        """The parameters that are judged, and kept if they are the best."""
+        return self.average if self.average.size else self.vector
+
+    def streams_of(self, shard):
+        """Return {name: state} of the streams that the work on a shard draws from."""
+        return {name: self.streams[name][shard].bit_generator.state for name in DRAWN}
+
+    def set_streams_of(self, shard, states):
+        """Go on with these states."""
+        for name, now in states.items():
+            self.streams[name][shard].bit_generator.state = now
+
+
+def initial(config, num_images):
+    """Return the state before the first step of a run over so many images."""
+    seeds = np.random.SeedSequence(config.seed).spawn(len(STREAMS))
+    streams = {
+        name: [np.random.default_rng(s) for s in seed.spawn(config.num_shards)]
+        for name, seed in zip(STREAMS, seeds)
+    }
+    params = model_of(config).init(streams["initialisation"][0], config)
+    vector, _ = parameters.flatten(params)
+    norms = [f"gradient_norm/{network}" for network in params]
+    return State(
+        vector=vector,
+        optimizer=optimizers.init_state(config.optimizer, vector),
+        average=vector.copy() if config.average_decay else vector[:0].copy(),
+        order=streams["shuffling"][0].permutation(num_images),
+        streams=streams,
+        sums=dict.fromkeys([*SUMS, *norms], 0.0),
+    )
+
+
+def save(path, state, config, data_sha256):
+    """Write the state beside the configuration and data that it belongs to."""
+    arrays = {
+        "parameters": state.vector,
+        "average": state.average,
+        "order": state.order.astype(np.int64),
+        **{f"optimizer/{name}": array for name, array in state.optimizer.items()},
+    }
+    meta = _meta(state, config, data_sha256, environment())
+    checkpoint.save(path, arrays, meta)
+
+
+def _meta(state, config, data_sha256, environment):
+    return {
+        "config": dataclasses.asdict(config),
+        "data_sha256": data_sha256,
+        "environment": environment,
+        "streams": {
+            name: [rng.bit_generator.state for rng in rngs]
+            for name, rngs in state.streams.items()
+        },
+        "best_error": None if math.isinf(state.best_error) else state.best_error,
+        **{name: getattr(state, name) for name in _PLAIN},
+    }
+
+
+_PLAIN = ("epoch", "position", "step", "sums", "history", "seconds")
+
+
+def load(path, config, num_images, data_sha256):
+    """Return the state saved at `path` and the environment that it was saved in.
+
+    Raises CheckpointError if it belongs to another configuration (naming the field)
+    or to other data, or does not fit.
+    """
+    arrays, meta = checkpoint.load(path)
+    state = initial(config, num_images)
+    try:
+        meta["config"] = _completed(meta["config"])
+        check_same_config(path, meta["config"], dataclasses.asdict(config))
+        if meta["data_sha256"] != data_sha256:
+            raise CheckpointError(
+                f"{path} was trained on other data: point --data to the same digits"
+            )
+        _fill(state.vector, arrays.pop("parameters"))
+        _fill(state.average, arrays.pop("average"))
+        _fill(state.order, arrays.pop("order"))
+        for name, array in state.optimizer.items():
+            _fill(array, arrays.pop(f"optimizer/{name}"))
+        for name, rngs in state.streams.items():
+            for rng, saved in zip(rngs, meta["streams"][name], strict=True):
+                rng.bit_generator.state = saved
+        for name in _PLAIN:
+            setattr(state, name, _same_form(getattr(state, name), meta[name]))
+        if meta["best_error"] is not None:
+            state.best_error = float(meta["best_error"])
+        then = dict(meta["environment"])
+        whole = not arrays and meta == _meta(state, config, data_sha256, then)
+        if not whole or not _is_consistent(state, config, num_images):
+            raise ValueError("not a state that a run can be in")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointError(
+            f"{path} does not hold the state of a run: use another checkpoint"
+        ) from error
+    return state, then
+
+
+def _completed(fields):
+    """Return a saved configuration with the defaults of settings younger than it."""
+    try:
+        return dataclasses.asdict(Config(**fields))
+    except UserError as error:
+        raise ValueError(str(error)) from error
+
+
+def check_same_config(path, saved, given):
+    """Raise a CheckpointError that names the first field in which they differ."""
+    for name in given:
+        if saved[name] != given[name]:
+            raise CheckpointError(
+                f"{path} was trained with {option_name(name)} {brief(saved[name])}, "
+                f"not {brief(given[name])}: resume with the same settings, "
+                "or start a new run"
+            )
+
+
+def environment():
+    """Return what the last bits of a result can depend on besides the run itself."""
+    return {
+        "numpy": np.__version__,
+        "blas_threads": process.blas_threads(),
+        "processor": process.processor(),
+    }
+
+
+def steps_per_epoch(config, num_images):
+    """Return the number of batches, the last of which may be short."""
+    return math.ceil(num_images / config.batch_size)
+
+
+def _is_consistent(state, config, num_images):
+    """Tell whether a run with this configuration can ever be in this state."""
+    steps = steps_per_epoch(config, num_images)
+    images = min(state.position * config.batch_size, num_images)
+    numbers = [state.seconds, *state.sums.values()]
+    return (
+        0 <= state.epoch <= config.epochs
+        and 0 <= state.position <= steps
+        and state.step == state.epoch * steps + state.position
+        and (state.position == 0 or state.epoch < config.epochs)
+        and all(map(_is_row, state.history))
+        and [row["epoch"] for row in state.history] == [*range(1, state.epoch + 1)]
+        and all(type(n) in (int, float) and 0 <= n < 1e300 for n in numbers)
+        and state.sums["images"] == images
+        and state.sums["rows"] == images * config.num_rollouts
+        and (state.sums["seconds"] > 0) == (images > 0)
+        and np.array_equal(np.sort(state.order), np.arange(num_images))
+    )
+
+
+def _fill(target, source):
+    if source.shape != target.shape or source.dtype != target.dtype:
+        raise ValueError(f"an array of shape {source.shape} for {target.shape}")
+    target[...] = source
+
+
+def _same_form(current, saved):
+    if type(current) is not type(saved):
+        raise TypeError(f"{saved!r} is not a {type(current).__name__}")
+    if type(current) is dict and current.keys() != saved.keys():
+        raise ValueError("other names")
+    return saved
+
+
+def _is_row(row):
+    """Tell whether `row`, out of a file, is one of metrics.jsonl."""
+    if type(row) is not dict or [*row] != [*METRICS, *diagnostics.METRICS]:
+        return False
+    numbers = dict(row)
+    norms = numbers.pop("gradient_norms")
+    errors = numbers.pop("valid_error_after_glimpse")
+    return (
+        type(norms) is dict
+        and type(errors) is list
+        and all(map(is_number, [*numbers.values(), *norms.values(), *errors]))
+    )

@@ -1,0 +1,1 @@
+"""Many runs: the rows of the paper's tables, side by side."""

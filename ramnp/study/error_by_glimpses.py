@@ -1,0 +1,55 @@
+"""glimpses.png: how many glimpses are enough, from whatever lies under a results folder."""
+
+import os
+
+import numpy as np
+
+from ramnp.figures import pictures
+from ramnp.learning.recipes import PAPER_ERRORS, TABLES
+from ramnp.study import rows
+from ramnp.support.files import make_folder
+
+FIGURE = "glimpses.png"
+
+
+def draw_figure(results):
+    """Make the figure anew; return its path."""
+    panels = {
+        f"table {table}: {task}": [*_ours(table, task, results), _papers(task)]
+        for table, task in TABLES.items()
+    }
+    make_folder(results)
+    path = os.path.join(results, FIGURE)
+    pictures.draw_error_by_glimpses(panels, path)
+    return path
+
+
+def _ours(table, task, results):
+    """Yield a line for each kind of agent that there are results of."""
+    longest = max(row for row in PAPER_ERRORS[task] if row.startswith("ram-"))
+    for row, name, colour in (
+        ("random-8", "random glimpses, validation", "where"),
+        (longest, "recipe paper, validation", "muted"),
+        ("best", "recipe best, validation", "action"),
+    ):
+        folder = os.path.join(results, table, row)
+        for seeds in rows.read_row(folder)[:1]:
+            errors = [
+                rows.read_error_after_glimpse(rows.seed_folder(folder, config))
+                for config, _, _ in seeds
+            ]
+            T = range(1, 1 + min(map(len, errors)))
+            errors = np.mean([e[: len(T)] for e in errors], axis=0)
+            yield pictures.Line(name, colour, T, errors)
+
+
+def _papers(task):
+    """Return the paper's agents, each trained with a number of glimpses of its own."""
+    points = {
+        int(row.removeprefix("ram-")): float(arxiv.removesuffix(" ?"))
+        for row, (arxiv, _) in PAPER_ERRORS[task].items()
+        if row.startswith("ram-")
+    }
+    return pictures.Line(
+        "the paper, test", "policy", [*points], [*points.values()], "o"
+    )

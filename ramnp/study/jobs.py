@@ -1,0 +1,155 @@
+"""Training runs as processes that an executor's workers start, watch and stop.
+
+A worker, a thread of ours or of a Dask cluster, holds one end of a pipe to each of its
+runs. When that end is closed, since the study stops or the worker was killed, the run
+saves its state and stops as well.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import NamedTuple
+
+from ramnp import train
+from ramnp.support import command_line, process
+from ramnp.support.errors import UserError
+from ramnp.support.files import RunLock
+
+POLL = 0.2  # seconds
+PATIENCE = 60  # seconds that a run whose supervisor was killed may take to save
+
+
+class Outcome(NamedTuple):
+    """How a run's process ended."""
+
+    code: int  # its exit code; -N: killed by signal N
+    complaint: str  # what it wrote to stderr
+
+    @property
+    def was_stopped(self):
+        """It was stopped or killed from outside, and can go on."""
+        return self.code < 0 or self.code in (130, 143)
+
+
+def supervise(options, folder, directory, stop):
+    """Train in a run folder, or go on there; return the Outcome.
+
+    Until stop.is_set(): then the run is told to save and stop. Paths are relative to
+    `directory`.
+    """
+    path = os.path.join(directory, folder)
+    options = [*options, "--run", folder]
+    if os.path.exists(os.path.join(path, "config.json")):
+        options.append("--resume")
+        _wait_until_free(path, stop)
+    if stop.is_set():
+        return Outcome(128 + signal.SIGTERM, "")
+    with (
+        tempfile.TemporaryFile() as complaint,
+        subprocess.Popen(
+            [sys.executable, "-m", "ramnp.study.jobs", *options],
+            cwd=directory,
+            env=os.environ | {"PYTHONPATH": process.search_path()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=complaint,
+            start_new_session=True,  # Ctrl-C at the terminal reaches the study alone
+        ) as run,
+    ):
+        with run.stdin:
+            while run.poll() is None and not stop.is_set():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    run.wait(POLL)
+        code = run.wait()
+        complaint.seek(0)
+        return Outcome(code, complaint.read().decode(errors="replace").strip())
+
+
+def _wait_until_free(folder, stop):
+    """Wait for a run whose supervisor was killed: it may still be saving."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and not stop.is_set():
+        try:
+            with RunLock(folder):
+                return
+        except UserError:
+            time.sleep(POLL)
+
+
+@contextlib.contextmanager
+def local_executor(count):
+    """Yield an executor of so many processes at a time, and the event that stops them.
+
+    Its workers are threads: the processes are those that they supervise, so that one
+    that is killed takes no other with it.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(count) as executor:
+        try:
+            yield executor, stop
+        finally:
+            stop.set()
+
+
+@contextlib.contextmanager
+def dask_executor(address):
+    """Yield the executor of a Dask cluster, and the event that stops its runs.
+
+    The cluster's workers see the same files under the same paths.
+    """
+    try:
+        from distributed import Client, Event
+        from distributed.scheduler import KilledWorker
+    except ImportError as error:
+        raise UserError(
+            "--scheduler needs the package distributed: pip install distributed"
+        ) from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"--scheduler {address}: no Dask scheduler answers there; "
+            "start one by `dask scheduler`, and give the address that it prints"
+        ) from error
+    with client:
+        stop = Event(client=client)
+        try:
+            with client.get_executor(pure=False) as executor:
+                try:
+                    yield executor, stop
+                finally:
+                    stop.set()
+        except (KilledWorker, CancelledError) as error:
+            raise UserError(
+                f"the cluster at {address} lost too many workers, or its scheduler: "
+                "mend it, and give the same command again"
+            ) from error
+        except RuntimeError as error:
+            if "deserialization" not in str(error):
+                raise
+            raise UserError(
+                f"the cluster at {address} does not find ramnp: start its scheduler "
+                "and workers with PYTHONPATH set to the folder that ramnp lies in"
+            ) from error
+
+
+def main(arguments):
+    """Train as ramnp.train does while somebody holds the other end of stdin."""
+    threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    return train.main(arguments)
+
+
+def _stop_with_stdin():
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

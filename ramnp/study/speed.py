@@ -1,0 +1,235 @@
+"""How fast an agent trains and predicts, beside the machine's own rate of products."""
+
+import contextlib
+import cProfile
+import resource
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ramnp.agent import (
+    action_network,
+    baseline_network,
+    core_network,
+    glimpse_network,
+    glimpse_sensor,
+    location_network,
+)
+from ramnp.datasets import scenes
+from ramnp.datasets.mnist import Split
+from ramnp.learning import evaluation, optimizers, reinforce
+from ramnp.learning import trainer as training
+from ramnp.runs import state
+
+STEPS = 4  # of training in a round
+PREDICTED = 1000  # images predicted at once
+LOOKS = 9  # predictions of one image in a round
+SQUARE = 1024  # side of the product that tells the machine's own rate
+
+STAGES = {
+    "scenes": [scenes.compose],
+    "sensor": [glimpse_sensor.prepare, glimpse_sensor.forward],
+    "glimpse forward": [glimpse_network.forward],
+    "core forward": [core_network.forward],
+    "location forward": [location_network.forward],
+    "action forward": [action_network.forward],
+    "baseline forward": [baseline_network.forward],
+    "loss": [
+        reinforce.rewards,
+        reinforce.returns_to_go,
+        reinforce.advantages,
+        reinforce.hybrid_loss_forward,
+        reinforce.hybrid_loss_backward,
+    ],
+    "action backward": [action_network.backward],
+    "baseline backward": [baseline_network.backward],
+    "location backward": [location_network.backward],
+    "core backward": [core_network.backward_through_time],
+    "glimpse backward": [glimpse_network.backward],
+    "optimiser": [*optimizers.STEPS.values(), optimizers.decay_weights],
+}
+
+
+def measure(config, digits, threads, rounds):
+    """Return what the bench reports of a configuration, and the machine's GFLOP/s.
+
+    Each round times everything once, one after the other: what disturbs the machine
+    meets all of it alike. The figures are medians over the rounds.
+    """
+
+    def trainer(threads):
+        now = state.initial(config, len(digits.train.labels))
+        return training.Trainer(config, digits.train, now, threads)
+
+    with ThreadPoolExecutor(threads) as pool, trainer(threads) as together:
+        return _measure(digits, pool, threads, together, trainer(1), rounds)
+
+
+def _measure(digits, pool, threads, together, alone, rounds):
+    config, agent = alone.config, alone.agent
+    full_batches = max(1, len(digits.train.labels) // config.batch_size)
+
+    def train(trainer):
+        for _ in range(STEPS):
+            trainer.step()
+            trainer.state.position %= full_batches
+
+    train(together)
+    few = Split(*(field[:PREDICTED] for field in digits.valid))
+    evaluation.count_wrong(agent, few, "valid", pool)
+    # Of training and validation: what is held from here on is for the measurements.
+    peak = peak_mib(together.workers.pids)
+    images = scenes.compose(
+        digits.test,
+        np.arange(PREDICTED) % len(digits.test.labels),
+        np.random.default_rng(0),
+        config,
+    )
+
+    def predict():
+        agent.predict(images, threads=threads)
+
+    def look():
+        for _ in range(LOOKS):
+            agent.predict(images[:1])
+
+    arithmetic = products(config)
+    timed = {
+        "train": lambda: train(together),
+        "train alone": lambda: train(alone),
+        "arithmetic": multiplier(arithmetic, pool, config.num_shards),
+        "squares": multiplier([("nn", SQUARE, SQUARE, SQUARE)], pool, threads),
+        "predict": predict,
+        "look": look,
+    }
+    for warm_up in timed.values():
+        warm_up()
+    rows = [[_seconds(run) for run in timed.values()] for _ in range(rounds)]
+    seconds = dict(zip(timed, np.array(rows).T))
+    median = {name: np.median(column) for name, column in seconds.items()}
+
+    trained = STEPS * min(config.batch_size, len(digits.train.labels))
+    macs = multiply_adds(arithmetic) * config.num_shards
+    shares = STEPS * seconds["arithmetic"] / seconds["train"]
+    figures = {
+        "train_images_per_second": trained / median["train"],
+        "predict_images_per_second": PREDICTED / median["predict"],
+        "latency_ms": 1000 * median["look"] / LOOKS,
+        "sgemm_share": np.median(shares),
+        "peak_mib": peak,
+        "train_images_per_second_one_thread": trained / median["train alone"],
+        "thread_speedup": np.median(seconds["train alone"] / seconds["train"]),
+        "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
+        "multiply_adds_per_image": macs / config.batch_size,
+    }
+    figures = {name: float(figure) for name, figure in figures.items()}
+    figures["time"] = where_time_goes(lambda: train(alone))
+    return figures, float(2e-9 * threads * SQUARE**3 / median["squares"])
+
+
+def products(config):
+    """Return the matrix products of one shard's step as (layout, m, k, n).
+
+    The product is (m, k) by (k, n): "nn" forward, "nt" with W transposed on the way
+    down, "tn" with x transposed for the gradient of W.
+    """
+    B = config.batch_size // config.num_shards * config.num_rollouts
+    T, M = config.num_glimpses, config.num_glimpses - 1
+    rho = config.num_scales * config.patch_size**2
+    hg, hl, g, h = config.hg_size, config.hl_size, config.g_size, config.h_size
+    locator = [(h, 2)]
+    if config.locator_hidden_size:
+        locator = [(h, config.locator_hidden_size), (config.locator_hidden_size, 2)]
+    # Linear maps as (in, out): step by step where the next step waits for it, in one
+    # product over the rows of all steps where none does.
+    glimpse = [(rho, hg), (2, hl), (hg + hl, g)]
+    forward = [("nn", B, *W) for W in [*glimpse, (g, h), (h, h)]] * T
+    forward += [("nn", B, *W) for W in locator] * M
+    forward += [("nn", T * B, h, config.num_classes), ("nn", M * B, h, 1)]
+    weights = [("tn", n_in, T * B, n_out) for n_in, n_out in [*glimpse, (g, h), (h, h)]]
+    weights += [("tn", n_in, M * B, n_out) for n_in, n_out in locator]
+    weights += [("tn", h, T * B, config.num_classes), ("tn", h, M * B, 1)]
+    down = [("nt", B, h, h)] * M
+    down += [("nt", T * B, h, g), ("nt", T * B, g, hg + hl)]
+    down += [("nt", M * B, n_out, n_in) for n_in, n_out in locator]
+    down += [("nt", T * B, config.num_classes, h)]
+    return forward + weights + down
+
+
+def multiply_adds(products):
+    """Return the number of multiplications, as many as additions."""
+    return sum(m * k * n for _, m, k, n in products)
+
+
+def multiplier(products, pool, copies):
+    """Return a function that computes the products `copies` times over the pool.
+
+    Every product has its own operands, as in a step: none is still warm in the cache.
+    """
+    rng = np.random.default_rng(0)
+
+    def operand(rows, columns, transposed):
+        shape = (columns, rows) if transposed else (rows, columns)
+        array = rng.standard_normal(shape, np.float32)
+        return array.T if transposed else array
+
+    shards = [
+        [
+            (
+                operand(m, k, layout[0] == "t"),
+                operand(k, n, layout[1] == "t"),
+                np.empty((m, n), np.float32),
+            )
+            for layout, m, k, n in products
+        ]
+        for _ in range(copies)
+    ]
+
+    def multiply(shard):
+        for x, y, out in shard:
+            np.matmul(x, y, out=out)
+
+    return lambda: list(pool.map(multiply, shards))
+
+
+def where_time_goes(train, repetitions=5):
+    """Return {stage: share of the processor's time} of training, all in this thread."""
+    profile = cProfile.Profile(time.thread_time)
+    profile.enable()
+    for _ in range(repetitions):
+        train()
+    profile.disable()
+    seconds = {entry.code: entry.totaltime for entry in profile.getstats()}
+    total = seconds[training.Trainer.step.__code__]
+    shares = {
+        stage: sum(seconds.get(f.__code__, 0.0) for f in functions) / total
+        for stage, functions in STAGES.items()
+    }
+    return shares | {"rest": 1 - sum(shares.values())}
+
+
+def peak_mib(pids=()):
+    """Return the most memory that this process and others have held, in MiB.
+
+    Of the others, what they share with this one is left out; they count where there is
+    a /proc.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak /= 2**20 if sys.platform == "darwin" else 2**10
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
+            sizes = dict(line.split(":", 1) for line in file)
+            held, code, shared = (
+                int(sizes[name].split()[0]) / 2**10
+                for name in ("VmHWM", "RssFile", "RssShmem")
+            )
+            peak += held - code - shared
+    return peak
+
+
+def _seconds(function):
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began

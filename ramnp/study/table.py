@@ -1,0 +1,106 @@
+"""TABLE.md: the paper's figures and ours, from whatever lies under a results folder."""
+
+import os
+import shlex
+from statistics import mean, stdev
+
+from ramnp.learning.recipes import BEST_PUBLISHED, PAPER_ERRORS, TABLES, paper_row
+from ramnp.study import rows
+from ramnp.support.files import make_folder, write_atomically
+
+_TOP = """\
+# The paper's tables, and ours
+
+Made by `python -m ramnp.reproduce` from the results that lie beside it, not by hand.
+
+Test errors in percent. arXiv and NIPS are the paper's two versions; `?` marks a figure that was read in transcriptions
+only. *Ours* is one rollout per image, with the weights that were best on the validation scenes: the mean over the seeds
+± their sample standard deviation. *Ten rollouts* averages the class probabilities of as many rollouts; a network that
+sees the whole image draws nothing. *Minutes* is the mean time of a run, in which other runs shared the machine.
+The rows `ram` are trained as in the paper; `quick` and `best` by the recipes of these names; `random` is `best` with
+random glimpses; `best-plain` is `best` with the training digits as they are, where `best` bends them (`--deformation`)
+or moves them (`--max-shift`); the test digits are never touched. The command gives the figure of the first seed.
+"""
+_HEAD = """\
+| row | model | arXiv | NIPS | ours | ten rollouts | seeds | epochs | minutes | command |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def write_table(results):
+    """Make TABLE.md anew; return its path."""
+    parts = [_TOP]
+    for table, task in TABLES.items():
+        parts.append(
+            f"\n## Table {table}: {task}\n\nThe best figure published with hard "
+            f"attention: {BEST_PUBLISHED[task]}.\n\n{_HEAD}"
+        )
+        for row in rows.row_names(table):
+            parts += _lines(table, row, os.path.join(results, table, row))
+    make_folder(results)
+    path = os.path.join(results, "TABLE.md")
+    write_atomically(path, "".join(parts))
+    return path
+
+
+def _lines(table, row, folder):
+    """Return a row's lines: one for each configuration that there are results of."""
+    runs = rows.read_row(folder)
+    if not runs:
+        config = rows.row_config(table, row)
+        return [_line(row, config, "not run yet", "", "", "", "", _command(config))]
+    return [_line(row, *_cells(results)) for results in runs]
+
+
+def _cells(results):
+    """Return the cells of runs that differ in their seeds alone."""
+    config, data, _ = results[0]
+
+    def column(name):
+        return [result.figures[name] for result in results]
+
+    draws = config.model == "ram"
+    return (
+        config,
+        _mean_and_spread(column("test_error")),
+        _mean_and_spread(column("test_error_rollouts")) if draws else "",
+        len(results),
+        config.epochs,
+        f"{mean(column('seconds')) / 60:.1f}",
+        _command(config, data),
+    )
+
+
+def _line(row, config, *cells):
+    published = PAPER_ERRORS[config.task].get(paper_row(config), ("-", "-"))
+    cells = (f"`{row}`", _model(row, config), *published, *cells)
+    return "| " + " | ".join(map(str, cells)) + " |\n"
+
+
+def _command(config, data=None):
+    options = shlex.join(rows.train_options(config, data))
+    return f"`python -m ramnp.train {options}`"
+
+
+def _model(row, config):
+    if config.model == "fc":
+        return f"FC 2 × {config.fc_size}"
+    if config.model == "conv":
+        return "convolutional, 2 layers"
+    kind = row.partition("-")[0]
+    ours = f"our {kind} RAM" if kind in ("quick", "best") else "RAM"
+    looks = "random " if config.policy == "random" else ""
+    return f"{ours}, {config.num_glimpses} {looks}glimpses{_augmented(config)}"
+
+
+def _augmented(config):
+    moved = 0 if config.canvas_size else config.max_shift
+    ways = {"bent": config.deformation, "moved": moved}
+    how = " and ".join(name for name, value in ways.items() if value)
+    plain = not how or config.plain_share == 1
+    return "" if plain else f", digits {how} in training"
+
+
+def _mean_and_spread(figures):
+    spread = f" ± {stdev(figures):.2f}" if len(figures) > 1 else ""
+    return f"{mean(figures):.2f}{spread}"

@@ -1,0 +1,167 @@
+"""Every setting has bounds, and a value outside them is one line naming the option."""
+
+import dataclasses
+import math
+
+import pytest
+
+from ramnp.learning.config import Config, option_name
+from ramnp.support.errors import UserError
+
+FIELDS = {spec.name: spec for spec in dataclasses.fields(Config)}
+# A field whose end of range needs a company to be allowed at all.
+COMPANY = {
+    "batch_size": {"num_shards": 1},
+    "num_shards": {"batch_size": 100},
+    "num_scales": {"scale_factor": 1},
+    "scale_factor": {"num_scales": 2},
+}
+
+
+def refused(**settings):
+    """Return the one line with which these settings are refused."""
+    with pytest.raises(UserError) as error:
+        Config(**settings)
+    (line,) = str(error.value).splitlines()
+    return line
+
+
+def with_bound(key):
+    """The fields that have this bound, with its value."""
+    found = [(name, spec.metadata[key]) for name, spec in FIELDS.items()]
+    return [(name, bound) for name, bound in found if bound is not None]
+
+
+def step(name):
+    """A step just outside the bounds of a field."""
+    return 1 if FIELDS[name].type is int else 1e-9
+
+
+@pytest.mark.parametrize("name, low", with_bound("low"))
+def test_lower_bounds(name, low):
+    """The bound itself is allowed, what lies below it is not."""
+    assert getattr(Config(**{name: low} | COMPANY.get(name, {})), name) == low
+    line = refused(**{name: low - step(name)})
+    assert line.startswith(option_name(name) + " ") and str(low) in line
+
+
+@pytest.mark.parametrize("name, high", with_bound("high"))
+def test_upper_bounds(name, high):
+    """The bound itself is allowed, what lies above it is not."""
+    assert getattr(Config(**{name: high} | COMPANY.get(name, {})), name) == high
+    line = refused(**{name: high + step(name)})
+    assert line.startswith(option_name(name) + " ") and str(high) in line
+
+
+@pytest.mark.parametrize("name, above", with_bound("above"))
+def test_exclusive_bounds(name, above):
+    """σ and the learning rate are more than 0, and may be as small as you like."""
+    assert getattr(Config(**{name: 1e-300}), name) == 1e-300
+    for value in (above, -1.0):
+        line = refused(**{name: value})
+        assert line.startswith(option_name(name) + " ") and "more than" in line
+
+
+@pytest.mark.parametrize("name, choices", with_bound("choices"))
+def test_choices(name, choices):
+    """Each choice is allowed, any other word names them all."""
+    for choice in choices:
+        Config(**{name: choice, "num_rollouts": 2})
+    for wrong in ("", "nonsense", choices[0].upper()):
+        line = refused(**{name: wrong})
+        assert line.startswith(option_name(name) + " ")
+        assert all(choice in line for choice in choices)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_wrong_types(name):
+    """A value of another type is refused."""
+    wrong = {
+        int: [1.0, True, "1", None, [1]],
+        float: ["0.5", True, None, [0.5], math.nan, math.inf, -math.inf],
+        bool: [0, 1, "true", None],
+        str: [0, None, True, ["quick"]],
+    }[FIELDS[name].type]
+    for value in wrong:
+        assert refused(**{name: value}).startswith(option_name(name) + " ")
+
+
+def test_a_whole_number_does_for_a_float():
+    """Nobody needs to write 1.0, on the command line or in a file."""
+    assert Config(policy_weight=2, momentum=0).policy_weight == 2
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_can_be_explained(name):
+    """Each has a default that is allowed, a help text, and bounds if it is a number."""
+    spec = FIELDS[name]
+    assert type(spec.default) is spec.type
+    assert spec.metadata["help"]
+    kind = {int: ["low"], float: ["low", "above"], str: ["choices"], bool: []}
+    given = [key for key in kind[spec.type] if spec.metadata[key] is not None]
+    assert len(given) == bool(kind[spec.type])
+
+
+def test_defaults_are_the_papers_agent():
+    """Its sizes, its reward and baseline, its paths, its optimiser."""
+    config = Config()
+    sizes = config.hg_size, config.hl_size, config.g_size, config.h_size
+    assert sizes == (128, 128, 256, 256)
+    assert (config.reward, config.baseline, config.discount) == ("final", "learned", 1)
+    assert config.first_glimpse == "random" and config.background == 0
+    assert config.locator_hidden_size == 0 and not config.locator_tanh
+    assert not config.policy_into_core and not config.baseline_into_core
+    assert not config.classify_every_step and not config.identity_recurrence
+    assert (config.optimizer, config.momentum, config.batch_size) == ("sgd", 0.9, 20)
+    assert (config.schedule, config.final_rate, config.clip_norm) == ("linear", 0, 0)
+
+
+def test_more_shards_than_images():
+    """Each shard needs an image of the batch."""
+    assert refused(batch_size=3, num_shards=4).startswith("--num-shards 4 ")
+    Config(batch_size=3, num_shards=3)
+
+
+def test_leave_one_out_needs_another_rollout():
+    """With one rollout there is nothing left to compare it with."""
+    assert "--num-rollouts" in refused(baseline="leave-one-out")
+    Config(baseline="leave-one-out", num_rollouts=2)
+
+
+def test_no_step_turns_a_weight_over():
+    """Rate times decay is the share that a step takes off: all of it at most."""
+    said = refused(weight_decay=300.0, learning_rate=0.01)
+    assert said.startswith("--weight-decay 300.0 times --learning-rate 0.01 ")
+    Config(weight_decay=100.0, learning_rate=0.01)
+
+
+def test_patches_wider_than_memory():
+    """The cells of the widest patch are bounded, since each image is framed by them."""
+    assert refused(num_scales=10).startswith("--num-scales 10 with --scale-factor 2 ")
+    assert "--scale-factor 16" in refused(num_scales=4, scale_factor=16)
+    Config(num_scales=9)
+    Config(num_scales=16, scale_factor=1)
+
+
+def test_filters_larger_than_the_image():
+    """The image is the canvas or, without one, of the size told; conv alone cares."""
+    assert refused(model="conv", filter_size=29).startswith("--filter-size 29 ")
+    assert "12 x 9 pixels: make it 9 or less" in refused(
+        model="conv", image_height=12, image_width=9
+    )
+    assert "8 or less" in refused(model="conv", canvas_size=8)
+    assert Config(model="conv", filter_size=28).scene_shape == (28, 28)
+    assert Config(model="conv", filter_size=40, canvas_size=40).scene_shape == (40, 40)
+    Config(model="fc", filter_size=29)
+    Config(filter_size=29)
+
+
+def test_settings_cannot_be_changed():
+    """A run's settings stay what they were."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().seed = 1
+
+
+def test_option_names():
+    """The command line says the same words with dashes."""
+    assert option_name("final_location_std") == "--final-location-std"

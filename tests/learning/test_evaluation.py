@@ -1,0 +1,160 @@
+"""Error rates: what is counted, and that it never changes."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from ramnp.agent import model
+from ramnp.datasets import scenes
+from ramnp.datasets.mnist import Digits
+from ramnp.learning import evaluation
+from ramnp.learning.predictor import Agent
+from tests.helpers import small_config, small_split
+
+
+@pytest.fixture(scope="module")
+def agent():
+    """An agent that guesses, with a policy wide enough to make rollouts differ."""
+    config = small_config(num_classes=10)
+    params = model.init(np.random.default_rng(0), config)
+    params["location"]["W_mu"] *= 20
+    return Agent(params, config, location_std=0.5)
+
+
+@pytest.fixture(scope="module")
+def split():
+    """More images than a chunk, and not a whole number of chunks."""
+    return small_split(3, scenes.FROZEN_CHUNK + 40, 12, 12)
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
+def test_the_same_agent_gives_the_same_count(agent, split, pool):
+    """Twice, and with another number of threads: the same errors to the digit."""
+    first = evaluation.count_wrong(agent, split, "test", pool, 3)
+    again = evaluation.count_wrong(agent, split, "test", pool, 3)
+    with ThreadPoolExecutor(1) as one:
+        alone = evaluation.count_wrong(agent, split, "test", one, 3)
+    for other in (again, alone):
+        assert np.array_equal(first.after_each_glimpse, other.after_each_glimpse)
+        assert first[1:3] == other[1:3]
+        for one, same in zip(first.behaviour, other.behaviour):
+            assert np.array_equal(one, same)
+    assert first.num_scenes == len(split.labels)
+
+
+def test_the_headline_is_one_rollout_and_the_mean_of_several_stands_beside_it(
+    agent, split, pool
+):
+    """More rollouts change the averaged figure and leave the headline as it was."""
+    one = evaluation.count_wrong(agent, split, "test", pool, 1)
+    ten = evaluation.count_wrong(agent, split, "test", pool, 10)
+    assert one.error == ten.error
+    assert one.mean_of_rollouts == one.num_wrong
+    assert ten.mean_of_rollouts != one.mean_of_rollouts
+
+
+def test_a_deterministic_evaluation_draws_no_noise(agent, split, pool):
+    """It does not depend on the width of the policy, and it repeats exactly."""
+    wide, narrow = agent, agent._replace(location_std=1e-9)
+    first, again = (
+        evaluation.count_wrong(a, split, "test", pool, deterministic=True)
+        for a in (wide, narrow)
+    )
+    assert np.array_equal(first.after_each_glimpse, again.after_each_glimpse)
+    sampled = evaluation.count_wrong(wide, split, "test", pool)
+    assert not np.array_equal(sampled.after_each_glimpse, first.after_each_glimpse)
+
+
+def test_the_count_is_that_of_a_plain_loop(agent, split, pool):
+    """Wrong after each glimpse, scene by scene, by replaying what was looked at."""
+    counted = evaluation.count_wrong(agent, split, "valid", pool, deterministic=True)
+    wrong = np.zeros(agent.config.num_glimpses, int)
+    for images, labels in scenes.frozen(split, "valid", agent.config):
+        for image, label in zip(images, labels, strict=True):
+            seen = agent.predict(image[None], deterministic=True)
+            wrong += seen.step_probabilities[0].argmax(axis=1) != label
+    assert np.array_equal(counted.after_each_glimpse, wrong)
+    percent = 100 * wrong / len(split.labels)
+    assert counted.error_after_glimpse == pytest.approx(percent)
+
+
+def test_what_the_policy_did_is_that_of_the_first_rollout(agent, split, pool):
+    """All choices at all scenes are counted once, however many rollouts."""
+    one = evaluation.count_wrong(agent, split, "valid", pool, 1).behaviour
+    ten = evaluation.count_wrong(agent, split, "valid", pool, 10).behaviour
+    choices = len(split.labels) * (agent.config.num_glimpses - 1)
+    assert one.visits.sum() == ten.visits.sum() == choices
+    assert np.array_equal(one.locations, ten.locations)
+
+
+def test_validation_and_test_are_drawn_apart(agent, split, pool):
+    """Scenes and policy of the two splits come from seeds of their own."""
+    config = small_config(num_classes=10, canvas_size=20)
+    valid = next(scenes.frozen(split, "valid", config))[0]
+    test = next(scenes.frozen(split, "test", config))[0]
+    assert not np.array_equal(valid, test)
+
+
+def test_it_can_be_given_up_between_chunks(agent, split, pool):
+    """What between_chunks raises comes through."""
+
+    def give_up():
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        evaluation.count_wrong(agent, split, "test", pool, between_chunks=give_up)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "total", "low", "high"),
+    [  # Clopper and Pearson (1934): what their definition gives in closed form
+        (0, 100, 0.0, 100 * (1 - 0.025 ** (1 / 100))),
+        (100, 100, 100 * 0.025 ** (1 / 100), 100.0),
+    ],
+)
+def test_the_interval_at_its_ends(wrong, total, low, high):
+    """No error at all, or all of them."""
+    assert evaluation.interval_95(wrong, total) == pytest.approx([low, high])
+
+
+def test_the_interval_holds_the_error_and_has_the_right_tails():
+    """At either end, as few or as many errors come in 2.5 % of the cases."""
+    from scipy.stats import binom
+
+    low, high = evaluation.interval_95(67, 10_000)
+    assert low < 0.67 < high
+    assert binom.sf(66, 10_000, low / 100) == pytest.approx(0.025)
+    assert binom.cdf(67, 10_000, high / 100) == pytest.approx(0.025)
+
+
+def test_the_result_has_the_promised_keys(agent, split, pool):
+    """The keys of result.json, in their order, errors in percent."""
+    digits = Digits(split, split, split, "ab")
+    training = {"seconds": 3.5, "images_per_second": 7.0}
+    result = evaluation.test_result(agent, training, digits, pool, 2)
+    assert list(result) == [
+        "task",
+        "recipe",
+        "seed",
+        "epochs",
+        "num_parameters",
+        "test_error",
+        "test_error_rollouts",
+        "rollouts",
+        "test_error_deterministic",
+        "interval_95",
+        "num_test",
+        "seconds",
+        "images_per_second",
+        "data_sha256",
+    ]
+    low, high = result["interval_95"]
+    assert 0 <= low <= result["test_error"] <= high <= 100
+    text = evaluation.summary(result)
+    assert f"{result['test_error']:.2f} %" in text and "2 rollouts" in text

@@ -1,0 +1,91 @@
+"""What one shard adds to a step."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ramnp.agent import parameters
+from ramnp.learning import gradient, predictor
+from ramnp.runs import state
+from tests.helpers import small_config, small_split
+
+
+@pytest.fixture
+def config():
+    return small_config(num_classes=10, num_shards=3, batch_size=12, canvas_size=14)
+
+
+@pytest.fixture
+def now(config):
+    return state.initial(config, 40)
+
+
+@pytest.fixture
+def memory(config, now):
+    memory = np.zeros((1 + config.num_shards, now.vector.size), np.float32)
+    memory[0] = now.vector
+    return memory
+
+
+@pytest.fixture
+def learner(config, memory):
+    return gradient.Learner(config, small_split(0, 40, 12, 12), memory)
+
+
+def learn(learner, now, which, index, batch_size=12):
+    states = now.streams_of(which)
+    return learner.learn(which, np.array(index), states, batch_size, 0.2)
+
+
+def test_the_gradient_goes_into_the_row_of_the_shard(learner, memory, now, config):
+    """Row 1 + s and no other is written; named views show it."""
+    learn(learner, now, 1, [3, 1, 4, 1])
+    vector, g_0, g_1, g_2 = memory
+    assert np.array_equal(vector, now.vector)
+    assert not g_0.any() and g_1.any() and not g_2.any()
+    shapes = predictor.parameter_shapes(config)
+    W_h = parameters.views(g_1, shapes)["core"]["W_h"]
+    assert np.shares_memory(W_h, learner.grads[1]["core"]["W_h"]) and W_h.any()
+
+
+def test_nothing_is_kept_from_one_call_to_the_next(learner, memory, now):
+    """Whatever was learned between, the same question has the same answer."""
+    first = learn(learner, now, 0, [3, 1, 4])
+    gradient = memory[1].copy()
+    learn(learner, now, 1, [5, 9, 2])
+    again = learn(learner, now, 0, [3, 1, 4])
+    assert again == first
+    assert np.array_equal(memory[1], gradient)
+
+
+def test_the_states_that_come_back_lead_to_other_draws(learner, now):
+    """Both streams have moved, and neither is the other's."""
+    before = now.streams_of(2)
+    _, after = learn(learner, now, 2, [3, 1, 4])
+    assert after.keys() == before.keys() == {"scenes", "policy"}
+    for name in after:
+        assert after[name] != before[name]
+    now.set_streams_of(2, after)
+    assert now.streams_of(2) == after != now.streams_of(1)
+
+
+def test_a_share_of_a_larger_batch_counts_for_less(learner, memory, now):
+    """The gradient is of the mean over the batch; the sums are over the shard's rows."""
+    small, _ = learn(learner, now, 0, [3, 1, 4, 1], batch_size=4)
+    gradient = memory[1].copy()
+    large, _ = learn(learner, now, 0, [3, 1, 4, 1], batch_size=8)
+    np.testing.assert_allclose(2 * memory[1], gradient, rtol=1e-4, atol=1e-7)
+    assert small == pytest.approx(large) and small["rows"] == 4
+
+
+def test_the_digits_are_augmented(config, memory, now):
+    """What it learns from are the scenes of training, moved and bent as is configured."""
+    gradients = []
+    for changes in ({}, {"deformation": 2.0}, {"max_shift": 3}):
+        changed = dataclasses.replace(config, canvas_size=0, **changes)
+        learner = gradient.Learner(changed, small_split(0, 40, 12, 12), memory)
+        learn(learner, now, 0, [3, 1, 4])
+        gradients.append(memory[1].copy())
+    plain, bent, moved = gradients
+    assert not np.array_equal(plain, bent) and not np.array_equal(plain, moved)

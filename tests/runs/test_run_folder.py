@@ -1,0 +1,114 @@
+"""A run folder's own care: one process, the same data, a known environment."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ramnp import train
+from ramnp.runs import state
+from ramnp.support.errors import CheckpointError, UserError
+from ramnp.support.files import RunLock
+from tests.helpers import TINY_RUN, write_digits
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
+@pytest.fixture
+def copy(finished_run, tmp_path):
+    """A copy of a finished run that a test may spoil."""
+    for path in finished_run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def resume(folder, *arguments):
+    return train.main(["--run", str(folder), "--resume", *arguments])
+
+
+def test_two_processes_never_share_a_run(copy):
+    """The second one is refused while the first holds the lock."""
+    with RunLock(copy), pytest.raises(UserError, match="in use by process"):
+        resume(copy)
+
+
+def test_other_data_are_refused_on_resume(copy, tmp_path):
+    """A run goes on with the digits that it began with."""
+    data = write_digits(tmp_path / "others.npz", count=133)
+    with pytest.raises(CheckpointError):
+        resume(copy, "--data", data)
+
+
+def test_leftovers_of_a_killed_writer_are_cleared(copy):
+    """No temporary files are left after the next start."""
+    leftover = copy / ".checkpoint.npz.0123abcd.tmp"
+    leftover.write_bytes(b"half a checkpoint")
+    assert resume(copy) == 0
+    assert not leftover.exists()
+
+
+def test_killed_before_its_first_checkpoint_a_run_starts_afresh(copy, finished_run):
+    """With the configuration of its folder, to the same result."""
+    for name in ("checkpoint.npz", "best.npz", "result.json", "metrics.jsonl"):
+        (copy / name).unlink()
+    assert resume(copy) == 0
+    ours, theirs = (
+        json.loads((folder / "result.json").read_text())
+        for folder in (copy, finished_run)
+    )
+    for result in (ours, theirs):
+        del result["seconds"], result["images_per_second"]
+    assert ours == theirs
+
+
+def test_another_environment_is_a_warning_and_with_strict_an_error(
+    copy, monkeypatch, capsys
+):
+    """One line names both sides: NumPy, BLAS threads, processor."""
+    now = {"numpy": "2.99", "blas_threads": "7", "processor": "abacus"}
+    monkeypatch.setattr(state, "environment", lambda: now)
+    with pytest.raises(UserError, match="--strict") as error:
+        resume(copy, "--strict")
+    assert resume(copy) == 0
+    warning = capsys.readouterr().err
+    assert warning.count("\n") == 1
+    for message in (str(error.value), warning):
+        assert f"numpy {np.__version__} then, 2.99 now" in message
+        assert "7 now" in message and "abacus now" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "{}", "9" * 5000, "[" * 100_000),
+        *('{"data": null', '{"data": 5}', '{"data": null, "h_size": -1}'),
+        *('{"data": null, "colour": 1}', '{"data": null, "task": "a\\nb"}'),
+    ],
+)
+def test_a_damaged_configuration_is_one_line(copy, text):
+    """config.json is checked as everything else is."""
+    (copy / "config.json").write_text(text)
+    if text == "{}":
+        text = "no data"
+    with pytest.raises(CheckpointError, match=r"config\.json is damaged") as error:
+        resume(copy)
+    assert "\n" not in str(error.value)
+
+
+def test_what_a_start_that_was_killed_leaves_does_not_bar_the_next_one(
+    digits_file, tmp_path, no_pictures
+):
+    """A lock and half a file with no configuration yet are not a run."""
+    for name in (".lock", ".config.json.0123abcd.tmp"):
+        (tmp_path / name).write_text("12")
+    arguments = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path)]
+    assert train.main(arguments) == 0
+    assert not (tmp_path / ".config.json.0123abcd.tmp").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, digits_file):
+    """The path is named."""
+    (tmp_path / "file").write_text("")
+    arguments = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path / "file/run")]
+    with pytest.raises(UserError, match="cannot make the folder"):
+        train.main(arguments)

@@ -1,0 +1,223 @@
+"""A state comes back from its checkpoint as it was, or not at all."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ramnp.learning import trainer as training
+from ramnp.learning.diagnostics import METRICS as DIAGNOSTICS
+from ramnp.learning.predictor import METRICS
+from ramnp.runs import state
+from ramnp.support import checkpoint
+from ramnp.support.errors import CheckpointError, DivergenceError
+from tests.fuzzing import spoil
+from tests.helpers import small_config, small_split, wrong_of
+
+CONFIG = small_config(optimizer="adam", average_decay=0.9, num_shards=3)
+SUM = "0" * 64
+NESTED = {
+    "epoch": 1,
+    "gradient_norms": {"core": 1 / 7},
+    "valid_error_after_glimpse": [1 / 7, 1 / 9],
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A state in the middle of a run, and the file that it was saved in."""
+    now = state.initial(CONFIG, 50)
+    for rngs in now.streams.values():
+        for shard, rng in enumerate(rngs):
+            rng.random(3 + shard)
+    now.vector += 0.1
+    now.average += 0.2
+    now.optimizer["second_moment"] += 0.3
+    now.epoch, now.position, now.step, now.seconds = 1, 2, 5, 1 / 3
+    now.sums |= {"cross_entropy": 0.1 + 0.2, "seconds": 0.1, "images": 40.0}
+    now.sums["rows"] = 40.0
+    now.history.append(dict.fromkeys([*METRICS, *DIAGNOSTICS], 1 / 7) | NESTED)
+    now.best_error = 1 / 7
+    path = tmp_path / "checkpoint.npz"
+    state.save(path, now, CONFIG, SUM)
+    return now, path
+
+
+def test_everything_comes_back_bit_for_bit(saved):
+    """Arrays, counters, sums, history and every random stream."""
+    now, path = saved
+    back, environment = state.load(path, CONFIG, 50, SUM)
+    for name in ("vector", "average", "order"):
+        assert getattr(back, name).tobytes() == getattr(now, name).tobytes()
+        assert getattr(back, name).dtype == getattr(now, name).dtype
+    assert back.optimizer.keys() == now.optimizer.keys()
+    for name, array in now.optimizer.items():
+        assert back.optimizer[name].tobytes() == array.tobytes()
+    for name in ("epoch", "position", "step", "sums", "history", "seconds"):
+        assert getattr(back, name) == getattr(now, name)
+    assert back.best_error == now.best_error
+    for name in state.STREAMS:
+        assert len(now.streams[name]) == 3
+        for one, other in zip(now.streams[name], back.streams[name], strict=True):
+            assert one.random(5).tobytes() == other.random(5).tobytes()
+    assert environment == state.environment()
+
+
+def test_no_best_yet_comes_back_too(tmp_path):
+    """Before the first evaluation every error is an improvement."""
+    path = tmp_path / "checkpoint.npz"
+    state.save(path, state.initial(CONFIG, 50), CONFIG, SUM)
+    assert state.load(path, CONFIG, 50, SUM)[0].best_error == np.inf
+
+
+def test_streams_are_apart_and_depend_on_the_seed_alone():
+    """A named stream each, different from all others, the same in each run."""
+    drawn = [
+        tuple(rng.integers(2**62, size=2))
+        for now in (state.initial(CONFIG, 50), state.initial(CONFIG, 50))
+        for name in ("scenes", "policy")
+        for rng in now.streams[name]
+    ]
+    assert drawn[:6] == drawn[6:]
+    assert len(set(drawn)) == 6
+    assert state.STREAMS == ("initialisation", "shuffling", "scenes", "policy")
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"learning_rate": 0.5}, "--learning-rate 0.01, not 0.5"),
+        ({"seed": 1}, "--seed 0, not 1"),
+        ({"policy_into_core": True}, "--policy-into-core False, not True"),
+    ],
+)
+def test_another_configuration_is_refused_by_name(saved, changes, option):
+    """Resuming with a changed configuration names the field and both values."""
+    settings = {"optimizer": "adam", "average_decay": 0.9, "num_shards": 3}
+    with pytest.raises(CheckpointError, match=option):
+        state.load(saved[1], small_config(**(settings | changes)), 50, SUM)
+
+
+def test_a_setting_younger_than_the_checkpoint_has_its_default(saved):
+    """A run goes on under a version that knows more settings."""
+    arrays, meta = checkpoint.load(saved[1])
+    config = _without(meta["config"], "plain_share")
+    checkpoint.save(saved[1], arrays, meta | {"config": config})
+    settings = {"optimizer": "adam", "average_decay": 0.9, "num_shards": 3}
+    back, _ = state.load(saved[1], small_config(**settings), 50, SUM)
+    assert back.vector.tobytes() == saved[0].vector.tobytes()
+    with pytest.raises(CheckpointError, match="--plain-share 0.0, not 0.1"):
+        state.load(saved[1], small_config(**settings, plain_share=0.1), 50, SUM)
+
+
+def test_other_data_are_refused(saved):
+    """The digits must be those that the run began with."""
+    with pytest.raises(CheckpointError, match="other data"):
+        state.load(saved[1], CONFIG, 50, "1" * 64)
+
+
+def _without(meta, name):
+    return {key: value for key, value in meta.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda arrays, meta: (_without(arrays, "order"), meta),
+        lambda arrays, meta: (_without(arrays, "optimizer/first_moment"), meta),
+        lambda arrays, meta: (arrays | {"more": arrays["order"]}, meta),
+        lambda arrays, meta: (arrays | {"order": arrays["order"][1:]}, meta),
+        lambda arrays, meta: (
+            arrays | {"parameters": arrays["parameters"].astype(np.float64)},
+            meta,
+        ),
+        lambda arrays, meta: (arrays, _without(meta, "streams")),
+        lambda arrays, meta: (arrays, meta | {"streams": {}}),
+        lambda arrays, meta: (arrays, meta | {"streams": 7}),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"streams": meta["streams"] | {"policy": [{}, {}, {}]}},
+        ),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"streams": meta["streams"] | {"policy": [1, 2, 3]}},
+        ),
+        lambda arrays, meta: (arrays, meta | {"epoch": "two"}),
+        lambda arrays, meta: (arrays, meta | {"epoch": -1}),
+        lambda arrays, meta: (arrays, meta | {"position": 10**6}),
+        lambda arrays, meta: (arrays, meta | {"step": 10**9}),
+        lambda arrays, meta: (arrays, meta | {"sums": {}}),
+        lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"rows": "x"}}),
+        lambda arrays, meta: (arrays, meta | {"history": [1]}),
+        lambda arrays, meta: (arrays, meta | {"history": []}),
+        lambda arrays, meta: (arrays, meta | {"history": [{"epoch": "one"}]}),
+        lambda arrays, meta: (arrays, meta | {"history": [meta["history"]]}),
+        lambda arrays, meta: (arrays, meta | {"history": meta["history"] * 2}),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"history": [meta["history"][0] | {"step": 10**400}]},
+        ),
+        lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"rows": 0.0}}),
+        lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"images": 0.0}}),
+        lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"seconds": 0.0}}),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"sums": meta["sums"] | {"wrong": 10**400}},
+        ),
+        lambda arrays, meta: (arrays, meta | {"seconds": None}),
+        lambda arrays, meta: (arrays, meta | {"best_error": "0.5"}),
+        lambda arrays, meta: (arrays, meta | {"more": 1}),
+        lambda arrays, meta: (arrays, meta | {"environment": []}),
+        lambda arrays, meta: (arrays, _without(meta, "environment")),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"config": meta["config"] | {"task": "a\nb" * 10**5}},
+        ),
+        lambda arrays, meta: (arrays, meta | {"best_error": "low"}),
+        lambda arrays, meta: (arrays, meta | {"config": 5}),
+        lambda arrays, meta: (arrays, meta | {"config": {}}),
+        lambda arrays, meta: (arrays, {}),
+        lambda arrays, meta: (arrays | {"order": arrays["order"] + 40}, meta),
+        lambda arrays, meta: (arrays | {"order": arrays["order"] * 0}, meta),
+    ],
+)
+def test_a_sound_file_with_a_foreign_state_is_refused(saved, spoil):
+    """What passes as a checkpoint but holds no state of this run is one line."""
+    _, path = saved
+    checkpoint.save(path, *spoil(*checkpoint.load(path)))
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz") as error:
+        state.load(path, CONFIG, 50, SUM)
+    message = str(error.value)
+    assert "\n" not in message and len(message) < 300 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    "examples", [200, pytest.param(100_000, marks=pytest.mark.slow)]
+)
+def test_fuzzed_states(saved, examples):
+    """One kind of error at most, and a run can go on from what is accepted."""
+    _, path = saved
+    sound = checkpoint.load(path)
+    split = small_split(0, 50, 12, 12)
+    split = split._replace(labels=split.labels % CONFIG.num_classes)
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(st.binary(max_size=60))
+    def check(script):
+        path.write_bytes(checkpoint._encode(*spoil(script, *sound)))
+        try:
+            now, then = state.load(path, CONFIG, 50, SUM)
+        except CheckpointError as error:
+            message = str(error)
+            assert message.isprintable() and len(message) < 300 + len(str(path))
+            return
+        assert type(then) is dict
+        trainer = training.Trainer(CONFIG, split, now)
+        with contextlib.suppress(DivergenceError):
+            if now.position < trainer.steps_per_epoch and now.epoch < CONFIG.epochs:
+                trainer.step()
+                trainer.end_epoch(wrong_of(trainer.agent))
+
+    check()

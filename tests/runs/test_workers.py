@@ -1,0 +1,376 @@
+"""Processes that share the shards: same answers, and none is ever left behind."""
+
+import contextlib
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ramnp.datasets.mnist import Digits
+from ramnp.learning import trainer
+from ramnp.runs import state, workers
+from ramnp.support import checkpoint
+from ramnp.support.errors import DataError, UserError, WorkerError
+from tests.helpers import TINY_RUN, small_config, small_split
+
+ROOT = Path(__file__).parents[2]
+CONFIG = small_config(num_classes=10, num_shards=5, batch_size=12, num_rollouts=2)
+SPLIT = small_split(0, 40, 12, 12)
+
+
+@pytest.fixture
+def now():
+    return state.initial(CONFIG, 40)
+
+
+@pytest.fixture
+def team(now):
+    """This process and one more."""
+    with contextlib.closing(workers.Workers(1, CONFIG, SPLIT, now.vector)) as team:
+        yield team
+
+
+def jobs(now, *indices):
+    return [
+        (shard, np.array(index), now.streams_of(shard), 12, 0.2)
+        for shard, index in enumerate(indices)
+    ]
+
+
+def is_there(pid):
+    """Tell whether a process exists, be it as a zombie."""
+    return Path(f"/proc/{pid}").exists()
+
+
+def status(pid):
+    """Return the fields of a process's /proc/PID/stat from its state, one letter, on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def is_alive(pid):
+    """Tell whether a process exists and is no zombie, which waits for its parent."""
+    try:
+        return status(pid)[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def is_at_rest(pid):
+    """Tell whether a process sleeps for 50 looks in a row, or is stopped, without any work."""
+    looks = []
+    for _ in range(50):
+        state, *fields = status(pid)
+        looks.append((state in "ST", fields[10:12]))  # its time in user and system mode
+        time.sleep(0.005)
+    return looks == [(True, looks[0][1])] * 50
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_any_number_of_processes_gives_the_same_answers(count, now):
+    """The sums, the states and every bit of the gradients, fewer shards included."""
+    alone = workers.Workers(0, CONFIG, SPLIT, now.vector)
+    several = workers.Workers(count, CONFIG, SPLIT, now.vector)
+    assert alone.pids == [] and len(several.pids) == count
+    with contextlib.closing(several):
+        for asked in (jobs(now, [3, 1], [4], [1], [5, 9], [2]), jobs(now, [9, 2, 6])):
+            assert several.learn(asked) == alone.learn(asked)
+            assert several.memory.tobytes() == alone.memory.tobytes()
+            alone.memory[0] += 0.01
+            several.memory[0] += 0.01
+
+
+def test_closed_nothing_is_left(now):
+    """No process, no zombie, what was learned stays; nor is a file, without the memory."""
+    files = os.listdir("/proc/self/fd")
+    team = workers.Workers(2, CONFIG, SPLIT, now.vector)
+    pids = team.pids
+    assert all(map(is_there, pids))
+    team.learn(jobs(now, [3], [1], [4], [1], [5]))
+    team.close()
+    assert not any(map(is_there, pids)) and team.pids == []
+    assert np.array_equal(team.memory[0], now.vector) and team.memory[1:].any(1).all()
+    del team
+    assert os.listdir("/proc/self/fd") == files
+
+
+def test_a_worker_that_is_killed_is_named(team, now):
+    """Its number and the signal, on one line; this process goes on alone."""
+    (pid,) = team.pids
+    os.kill(pid, signal.SIGKILL)
+    asked = jobs(now, [3], [1], [4])
+    with pytest.raises(
+        WorkerError, match=f"process {pid} ended by SIGKILL: where"
+    ) as e:
+        team.learn(asked)
+    assert e.value.exit_code == 2 and "\n" not in str(e.value)
+    assert not is_there(pid)
+    assert team.learn(asked) == workers.Workers(0, CONFIG, SPLIT, now.vector).learn(
+        asked
+    )
+
+
+def test_a_worker_does_not_notice_what_stops_others(team, now):
+    """SIGINT and SIGTERM, which Ctrl-C and systems send to all, are not for it."""
+    team.learn(jobs(now, [3], [1]))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(team.pids[0], number)
+    time.sleep(0.05)
+    assert len(team.learn(jobs(now, [3], [1]))) == 2
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+def test_a_bug_in_a_worker_shows_where_it_is(team, now):
+    """The exception itself, with the worker's traceback."""
+    with pytest.raises(IndexError, match="40") as error:
+        team.learn(jobs(now, [3], [40]))
+    (note,) = error.value.__notes__
+    assert note.startswith("in a worker process:\nTraceback") and "gradient.py" in note
+
+
+def test_what_a_user_can_mend_comes_as_it_is(now):
+    """A DataError of a worker is a DataError here."""
+    few = SPLIT._replace(images=SPLIT.images[:1], labels=SPLIT.labels[:1])
+    config = small_config(num_classes=10, canvas_size=20, num_clutter=2, clutter_size=3)
+    now = state.initial(config, 1)
+    team = workers.Workers(1, config, few, now.vector)
+    team._learner.learn = lambda *job: None  # this process finds nothing wrong
+    with contextlib.closing(team), pytest.raises(DataError, match="clutter"):
+        team.learn(jobs(now, [0], [0]))
+
+
+def test_a_worker_without_memory_says_so(team, now):
+    """As a MemoryError, and it ends with the others."""
+    team.learn(jobs(now, [3], [1]))
+    (pid,) = team.pids
+    held = (
+        int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    )
+    resource.prlimit(pid, resource.RLIMIT_AS, (held, held))
+    with pytest.raises(MemoryError):
+        team.learn(jobs(now, [3], [1] * 200_000))
+    assert not is_there(pid)
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_the_next(team, now):
+    """Where this process fails in its own part, the others' answers are dropped."""
+    with pytest.raises(IndexError):
+        team.learn(jobs(now, [40], [1]))
+    asked = jobs(now, [3], [4])
+    assert team.learn(asked) == workers.Workers(0, CONFIG, SPLIT, now.vector).learn(
+        asked
+    )
+
+
+@contextlib.contextmanager
+def small_files():
+    """No file of this process can grow beyond 300 bytes, pytest's own output included."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_where_no_memory_can_be_shared(now):
+    """One line says how to do without."""
+    with (
+        pytest.raises(UserError, match="cannot start a worker .*: File too large; use"),
+        small_files(),
+    ):
+        workers.Workers(1, CONFIG, SPLIT, now.vector)
+
+
+def test_where_one_more_process_cannot_be_started(now, monkeypatch):
+    """One line says how to do without; the ones before end, and nothing stays open."""
+    files = os.listdir("/proc/self/fd")
+    started = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *given, **named):
+            if started:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            super().__init__(*given, **named)
+            started.append(self.pid)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    with pytest.raises(UserError, match="cannot start a worker .*; use --threads 1"):
+        workers.Workers(2, CONFIG, SPLIT, now.vector)
+    assert len(started) == 1 and not is_there(started[0])
+    assert os.listdir("/proc/self/fd") == files
+
+
+def test_a_worker_that_fails_to_start_is_named(now, monkeypatch, capfd):
+    """Its complaint is on stderr, its exit code in the message."""
+    monkeypatch.setattr(workers.process, "search_path", lambda: "/no/such/folder")
+    with pytest.raises(WorkerError, match=r"ended by exit code 1"):
+        workers.Workers(1, CONFIG, SPLIT, now.vector).learn(jobs(now, [3], [1]))
+    assert "No module named 'ramnp'" in capfd.readouterr().err
+
+
+def test_without_the_call_that_makes_files_in_memory(now, monkeypatch):
+    """Where the system has none, an unnamed file in the temporary folder does."""
+    monkeypatch.delattr(os, "memfd_create")
+    team = workers.Workers(1, CONFIG, SPLIT, now.vector)
+    with contextlib.closing(team):
+        asked = jobs(now, [3], [1])
+        alone = workers.Workers(0, CONFIG, SPLIT, now.vector)
+        assert team.learn(asked) == alone.learn(asked)
+
+
+def test_the_state_is_saved_when_a_worker_is_lost(tmp_path, monkeypatch):
+    """The steps before stand, and resumed the run ends on the same bits."""
+    config = small_config(num_classes=10, batch_size=12, epochs=2)
+    digits = Digits(SPLIT, SPLIT, SPLIT, sha256="0" * 64)
+    whole = state.initial(config, 40)
+    trainer.train(config, digits, str(tmp_path), whole)
+    step = trainer.Trainer.step
+
+    def step_and_kill(self):
+        step(self)
+        if self.state.step == 3:
+            os.kill(self.workers.pids[0], signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "step", step_and_kill)
+        with pytest.raises(
+            WorkerError, match="saved after step 3, go on with --resume"
+        ):
+            trainer.train(config, digits, str(tmp_path), state.initial(config, 40), 2)
+    now, _ = state.load(tmp_path / "checkpoint.npz", config, 40, digits.sha256)
+    assert now.step == 3
+    trainer.train(config, digits, str(tmp_path), now, 2)
+    assert now.vector.tobytes() == whole.vector.tobytes()
+    assert now.streams_of(1) == whole.streams_of(1)
+
+
+PROGRAM = """
+import sys, threading
+sys.path.insert(0, {root!r})
+from ramnp.runs import state
+from ramnp.learning.trainer import Trainer
+from ramnp.datasets.mnist import Split
+import numpy as np
+from tests.runs.test_workers import CONFIG, SPLIT
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+with Trainer(CONFIG, SPLIT, state.initial(CONFIG, 40), 3) as trainer:
+    trainer.step()
+    print(*trainer.workers.pids, flush=True)
+    for _ in range({steps}):
+        trainer.step()
+        trainer.state.position = 0
+"""
+
+
+def test_a_script_without_a_guard_runs_once_and_anywhere(tmp_path):
+    """Beside other threads, and where other modules of the same names lie."""
+    for name in ("ramnp", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('the wrong one')")
+    script = tmp_path / "scripts" / "mine.py"
+    script.parent.mkdir()
+    script.write_text(PROGRAM.format(root=str(ROOT), steps=3))
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    assert len(line.split()) == 2 and not any(map(is_there, line.split()))
+
+
+def test_where_the_one_that_trains_is_killed_its_workers_end():
+    """Within a second, by themselves; no shared memory has a name that could stay."""
+    named = os.listdir("/dev/shm")
+    command = [sys.executable, "-c", PROGRAM.format(root=str(ROOT), steps=10**9)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        pids = process.stdout.readline().split()
+        time.sleep(0.1)
+        process.kill()
+    assert len(pids) == 2
+    wait_until(lambda: not any(map(is_alive, pids)), seconds=1)
+    assert os.listdir("/dev/shm") == named
+
+
+def children(pid):
+    """Return the numbers of a process's children."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+@pytest.fixture
+def run(digits_file, tmp_path):
+    """A long run with a worker, in a process group of its own, after a few steps."""
+    command = [sys.executable, "-m", "ramnp.train", *TINY_RUN, "--epochs=4000"]
+    command += ["--data", digits_file, "--run", str(tmp_path / "run"), "--threads=2"]
+    with subprocess.Popen(
+        [*command, "--save-every=1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            wait_until((tmp_path / "run" / "checkpoint.npz").exists)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_signal_to_all_of_a_run_stops_it_as_one_to_the_first(run, tmp_path):
+    """Ctrl-C at a terminal: one line, all saved, the exit code, and nobody is left."""
+    pids = children(run.pid)
+    os.killpg(run.pid, signal.SIGINT)
+    _, complaint = run.communicate(timeout=60)
+    assert run.returncode == 130, complaint
+    (line,) = complaint.splitlines()
+    assert line.startswith("interrupted after step ")
+    assert len(pids) == 1 and not is_there(pids[0])
+    step = checkpoint.load(tmp_path / "run" / "checkpoint.npz")[1]["step"]
+    assert f"after step {step:,}: everything is saved" in line
+
+
+def test_a_second_signal_ends_all_at_once(run):
+    """The first process by it, the worker by itself."""
+    (pid,) = children(run.pid)
+    os.kill(int(pid), signal.SIGSTOP)  # a step that does not end, this one or the next
+    wait_until(lambda: is_at_rest(pid) and is_at_rest(run.pid))
+    os.killpg(run.pid, signal.SIGINT)
+    time.sleep(0.1)
+    assert run.poll() is None
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(timeout=10) == -signal.SIGINT
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(pid), signal.SIGCONT)
+    wait_until(lambda: not is_alive(pid), seconds=1)
+
+
+def test_a_killed_worker_stops_the_command_with_one_line(run, tmp_path):
+    """Exit code 2; the last step is saved."""
+    (pid,) = children(run.pid)
+    os.kill(int(pid), signal.SIGKILL)
+    _, complaint = run.communicate(timeout=60)
+    assert run.returncode == 2
+    (line,) = complaint.splitlines()
+    assert line.startswith(f"error: worker process {pid} ended by SIGKILL: ")
+    step = checkpoint.load(tmp_path / "run" / "checkpoint.npz")[1]["step"]
+    assert line.endswith(
+        f"everything is saved after step {step:,}, go on with --resume"
+    )

@@ -1,0 +1,247 @@
+"""Rows, the runs that they stand for, and which of these are done."""
+
+import dataclasses
+import json
+import os
+
+import pytest
+
+from ramnp import train
+from ramnp.learning.config import Config
+from ramnp.learning.recipes import PAPER_ERRORS, TABLES, make_config, paper_row
+from ramnp.runs import run_folder
+from ramnp.study import rows
+from ramnp.support.errors import UserError
+
+ROWS = [(table, row) for table in TABLES for row in rows.row_names(table)]
+KEPT = {"config.json", "metrics.jsonl", "result.json"}
+
+
+@pytest.fixture
+def place(tmp_path):
+    return rows.Place(str(tmp_path / "runs"), str(tmp_path / "results"))
+
+
+@pytest.fixture
+def job(finished_run):
+    """A job whose run is `finished_run`."""
+    config, _ = run_folder.read_config(finished_run, {})
+    return rows.Job("1a", "best", config)
+
+
+def put(finished_run, root, job):
+    """Copy the finished run into its folder under `root`; return that."""
+    folder = os.path.join(root, job.folder)
+    os.makedirs(folder)
+    for path in finished_run.iterdir():
+        with open(os.path.join(folder, path.name), "wb") as file:
+            file.write(path.read_bytes())
+    return folder
+
+
+def with_changes(job, **changes):
+    return job._replace(config=dataclasses.replace(job.config, **changes))
+
+
+@pytest.mark.parametrize(("table", "row"), ROWS)
+def test_a_row_is_what_its_name_says(table, row):
+    """The paper's agent as the paper trains it; all others differ as little as can be."""
+    config = rows.row_config(table, row)
+    task = TABLES[table]
+    assert config.task == task
+    if row in ("quick", "best"):
+        assert config == make_config(task, row)
+        assert paper_row(config) in PAPER_ERRORS[task]
+        return
+    if row == "best-plain":
+        assert config == make_config(task, "best", deformation=0.0, max_shift=0)
+        return
+    assert paper_row(config) == row
+    glimpses = {"num_glimpses": config.num_glimpses}
+    same = {
+        "ram": lambda: make_config(task, "paper", **glimpses),
+        "random": lambda: make_config(
+            task, "best", **glimpses, policy="random", first_glimpse="random"
+        ),
+        "fc": lambda: make_config(task, epochs=60, model="fc", fc_size=config.fc_size),
+        "conv": lambda: make_config(task, epochs=60, model="conv"),
+    }
+    assert config == same[row.partition("-")[0]]()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_only_where_best_changes_digits_is_there_a_row_without(table):
+    """Where nothing is bent or moved, it would be the same run again."""
+    best = make_config(TABLES[table], "best")
+    changed = best.deformation > 0 or best.max_shift > 0
+    assert ((table, "best-plain") in ROWS) == changed
+
+
+def test_changes_win_over_the_rows_settings():
+    """A study with fewer epochs, or another seed."""
+    config = rows.row_config("2a", "fc-64", epochs=3, seed=2)
+    assert (config.epochs, config.seed, config.fc_size) == (3, 2, 64)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *(rows.row_config(*pair, seed=3) for pair in ROWS),
+        make_config("cluttered", policy_into_core=False, learning_rate=1.5e-7),
+        make_config("centered", "paper", policy_into_core=True, first_glimpse="center"),
+    ],
+)
+def test_the_options_of_a_configuration_give_that_configuration(config):
+    """What the table shows as a command is the run, to the last setting."""
+    options = train.parse(rows.train_options(config, "digits.npz"))
+    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(Config)}
+    given = {name: value for name, value in given.items() if value is not None}
+    assert make_config(**given) == config
+    assert options.data == "digits.npz"
+    assert train.parse(rows.train_options(config)).data is None
+
+
+def test_no_option_is_given_that_changes_nothing():
+    """The shortest command."""
+    config = rows.row_config("1a", "ram-6")
+    assert rows.train_options(config) == [
+        *("--task", "centered", "--recipe", "paper", "--seed", "0")
+    ]
+
+
+def test_a_row_without_a_result_is_still_to_do(job, place):
+    """As it was asked for."""
+    assert rows.still_to_do(job, place) == job
+
+
+def test_a_row_with_a_result_is_done(finished_run, job, place):
+    """However many epochs it took, unless a number is asked for."""
+    put(finished_run, place.results, job)
+    assert rows.still_to_do(job, place) is None
+    assert rows.still_to_do(job, place, epochs=3) is None
+    longer = with_changes(job, epochs=9)
+    assert rows.still_to_do(longer, place) is None
+    with pytest.raises(UserError, match="--epochs 3, not 9: remove .*seed-0 to train"):
+        rows.still_to_do(longer, place, epochs=9)
+    assert rows.still_to_do(with_changes(job, seed=1), place)
+
+
+def test_a_run_that_was_begun_keeps_its_epochs(finished_run, job, place):
+    """It is still to do until its result is kept, even if only that is missing."""
+    put(finished_run, place.runs, job)
+    assert rows.still_to_do(with_changes(job, epochs=9), place) == job
+
+
+@pytest.mark.parametrize("root", ["runs", "results"])
+def test_a_run_with_another_setting_is_never_taken_for_this_one(
+    root, finished_run, job, place
+):
+    """One line names the setting, and the folder to remove; nothing is touched."""
+    folder = put(finished_run, getattr(place, root), job)
+    with pytest.raises(UserError) as error:
+        rows.still_to_do(with_changes(job, h_size=17), place)
+    (line,) = str(error.value).splitlines()
+    assert f"{folder}/config.json was trained with --h-size 16, not 17" in line
+    assert f"remove {folder} to train anew, or leave best out by --rows" in line
+    assert len(os.listdir(folder)) == len(os.listdir(finished_run))
+
+
+def test_only_what_is_small_is_kept(finished_run, job, place):
+    """Configuration, metrics and result, to the byte; the result is returned."""
+    put(finished_run, place.runs, job)
+    result = rows.keep_result(job, place)
+    folder = os.path.join(place.results, "1a", "best", "seed-0")
+    assert {*os.listdir(folder)} == KEPT
+    for name in KEPT:
+        with open(os.path.join(folder, name), "rb") as file:
+            assert file.read() == (finished_run / name).read_bytes()
+    assert result.config == job.config
+    assert result.figures == json.loads((finished_run / "result.json").read_text())
+    assert rows.still_to_do(job, place) is None
+
+
+def test_a_copy_that_was_cut_short_does_not_count(
+    finished_run, job, place, monkeypatch
+):
+    """The result comes last: what stands beside it is whole."""
+    put(finished_run, place.runs, job)
+    write = rows.write_atomically
+
+    def fail_at_the_result(path, data):
+        if path.endswith("result.json"):
+            raise UserError("the disk is full")
+        write(path, data)
+
+    monkeypatch.setattr(rows, "write_atomically", fail_at_the_result)
+    with pytest.raises(UserError, match="full"):
+        rows.keep_result(job, place)
+    assert rows.still_to_do(job, place) == job
+
+
+@pytest.mark.parametrize(
+    "spoiled", ["", "[1]", '{"test_error": 1}', '{"test_error": "1"}', "[" * 100_000]
+)
+def test_a_damaged_result_is_one_line(spoiled, finished_run, job, place):
+    """It names the file, whatever is wrong with it."""
+    folder = put(finished_run, place.results, job)
+    with open(os.path.join(folder, "result.json"), "w") as file:
+        file.write(spoiled)
+    with pytest.raises(UserError, match=r"seed-0/result\.json is damaged: ") as error:
+        rows.read_result(folder)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("left", [None, "{", '{"data": null, "epochs": -1}'])
+def test_a_result_without_its_configuration_is_one_line(left, finished_run, job, place):
+    """It names the file and says what to do; no option of another command."""
+    folder = put(finished_run, place.results, job)
+    config = os.path.join(folder, "config.json")
+    os.remove(config)
+    if left:
+        with open(config, "w") as file:
+            file.write(left)
+    with pytest.raises(UserError, match="seed-0/config.json is missing or") as error:
+        rows.read_result(folder)
+    assert "\n" not in str(error.value) and "--resume" not in str(error.value)
+
+
+def test_the_error_after_each_glimpse_is_that_of_the_best_epoch(tmp_path):
+    """The first of the best, as training keeps it."""
+    errors = [(3.0, [9.0, 3.0]), (1.0, [7.5, 1.0]), (1.0, [8.0, 1.0]), (2.0, [5.0, 2.0])]
+    lines = [
+        json.dumps({"valid_error": error, "valid_error_after_glimpse": after})
+        for error, after in errors
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert rows.read_error_after_glimpse(tmp_path) == [7.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        *(None, "", "{", "7\n", '{"valid_error": 1.0}\n'),
+        '{"valid_error": 1.0, "valid_error_after_glimpse": []}\n',
+        '{"valid_error": 1.0, "valid_error_after_glimpse": ["1.0"]}\n',
+        '{"valid_error": "1", "valid_error_after_glimpse": 7}\n',
+    ],
+)
+def test_damaged_metrics_are_one_line(spoiled, tmp_path):
+    """It names the file and says what to do."""
+    if spoiled is not None:
+        (tmp_path / "metrics.jsonl").write_text(spoiled)
+    with pytest.raises(UserError, match="metrics.jsonl is missing or dam") as error:
+        rows.read_error_after_glimpse(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_no_result_is_none(tmp_path):
+    """Neither without a folder nor without the file."""
+    assert rows.read_result(tmp_path / "nowhere") is None
+    assert rows.read_result(tmp_path) is None
+
+
+def test_epochs_are_counted_while_they_go_by(finished_run, job, place):
+    """Those of the runs that were begun."""
+    assert rows.epochs_done([job], place) == 0
+    put(finished_run, place.runs, job)
+    assert rows.epochs_done([job, with_changes(job, seed=1)], place) == 3

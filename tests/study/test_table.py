@@ -1,0 +1,208 @@
+"""TABLE.md: every row, both published columns, and ours from the results alone."""
+
+import dataclasses
+import json
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ramnp import train
+from ramnp.learning.recipes import (
+    BEST_PUBLISHED,
+    PAPER_ERRORS,
+    TABLES,
+    TASKS,
+    make_config,
+)
+from ramnp.runs import run_folder
+from ramnp.study import rows
+from ramnp.study import table as tables
+from ramnp.support.errors import UserError
+
+
+@pytest.fixture
+def results(tmp_path):
+    return str(tmp_path / "results")
+
+
+def put(results, table, row, config, data=None, **figures):
+    """Write a result as a run leaves it."""
+    folder = os.path.join(results, rows.Job(table, row, config).folder)
+    os.makedirs(folder)
+    figures = {"test_error": 1.0, "test_error_rollouts": 0.5, "seconds": 60} | figures
+    for name, fields in (
+        ("config.json", dataclasses.asdict(config) | {"data": data}),
+        ("result.json", figures),
+    ):
+        with open(os.path.join(folder, name), "w") as file:
+            json.dump(fields, file)
+
+
+def lines_of(results, table, row):
+    """Return the cells of each line of a row in TABLE.md."""
+    with open(tables.write_table(results), encoding="utf-8") as file:
+        section = file.read().partition(f"## Table {table}")[2].partition("## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith(f"| `{row}` ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_without_results_every_row_stands_there_with_the_papers_figures(table, results):
+    """Both columns, question marks included, and the command that would fill it."""
+    for row in rows.row_names(table):
+        (cells,) = lines_of(results, table, row)
+        assert len(cells) == 10
+        figures = PAPER_ERRORS[TABLES[table]]
+        if row in figures:
+            assert tuple(cells[2:4]) == figures[row]
+        assert cells[4:9] == ["not run yet", "", "", "", ""]
+        assert f"--task {TABLES[table]} " in cells[9]
+    (headline,) = lines_of(results, "2a", "ram-6")
+    assert headline[1:4] == ["RAM, 6 glimpses", "4.08", "5.88 ?"]
+    (quick,) = lines_of(results, "2a", "quick")
+    assert quick[1:4] == ["our quick RAM, 8 glimpses", "4.04", "5.23"]
+
+
+def test_seeds_are_averaged_with_their_spread(results):
+    """Mean ± sample standard deviation, how many, mean minutes, first seed's command."""
+    config = rows.row_config("1b", "ram-8")
+    errors = [1.0, 1.5, 2.3]
+    for seed in (2, 0, 1):
+        put(
+            *(results, "1b", "ram-8", dataclasses.replace(config, seed=seed)),
+            test_error=errors[seed],
+            test_error_rollouts=errors[seed] / 2,
+            seconds=60 * (seed + 1),
+        )
+    (cells,) = lines_of(results, "1b", "ram-8")
+    assert cells[:4] == ["`ram-8`", "RAM, 8 glimpses", "1.20", "1.84"]
+    # ((0.6² + 0.1² + 0.7²) / 2)^½ = 0.656
+    assert cells[4:9] == ["1.60 ± 0.66", "0.80 ± 0.33", "3", "200", "2.0"]
+    assert cells[9] == (
+        "`python -m ramnp.train --task translated --recipe paper --seed 0`"
+    )
+
+
+def test_one_seed_has_no_spread(results):
+    """Nor has a network that draws nothing a figure over rollouts."""
+    put(results, "2b", "conv", rows.row_config("2b", "conv"), test_error=14.256)
+    (cells,) = lines_of(results, "2b", "conv")
+    assert cells[1:9] == [
+        *("convolutional, 2 layers", "14.35 ?", "16.51"),
+        *("14.26", "", "1", "60", "1.0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("deformation", "max_shift", "plain_share", "says"),
+    [
+        (2.0, 0, 0.5, ", digits bent in training"),
+        (0.0, 1, 0.0, ", digits moved in training"),
+        (0.5, 2, 0.0, ", digits bent and moved in training"),
+        (0.5, 2, 1.0, ""),  # all epochs are plain
+        (0.0, 0, 0.0, ""),
+    ],
+)
+def test_a_row_says_what_was_done_to_digits(
+    results, deformation, max_shift, plain_share, says
+):
+    """Who compares figures must know what the agent was trained on."""
+    config = make_config(
+        *("centered", "best"),
+        epochs=4,
+        deformation=deformation,
+        max_shift=max_shift,
+        plain_share=plain_share,
+    )
+    put(results, "1a", "best", config)
+    (cells,) = lines_of(results, "1a", "best")
+    assert cells[1].endswith(f" glimpses{says}")
+
+
+def test_on_a_canvas_digits_are_anywhere_anyway(results):
+    """There, --max-shift does nothing, and the table does not say so."""
+    config = make_config("translated", "best", deformation=0.0, max_shift=1)
+    put(results, "1b", "best", config)
+    (cells,) = lines_of(results, "1b", "best")
+    assert cells[1].endswith(" glimpses")
+
+
+def test_runs_with_different_settings_are_never_averaged(results):
+    """Each gets a line of its own, with the command that it was made by."""
+    for seed, changes in enumerate(({}, {"h_size": 300})):
+        config = make_config("centered", "best", seed=seed, **changes)
+        put(results, "1a", "best", config, test_error=seed)
+    first, second = lines_of(results, "1a", "best")
+    assert (first[4], second[4]) == ("0.00", "1.00")
+    assert first[6] == second[6] == "1"
+    assert "--h-size" not in first[9] and "--h-size 300 --seed 1" in second[9]
+
+
+def test_the_command_of_a_result_is_its_own_whatever_the_recipe_says_now(
+    results, finished_run
+):
+    """It can be given as it stands, data included."""
+    config, _ = run_folder.read_config(finished_run, {})
+    put(results, "1a", "best", config, data="my digits.npz")
+    (cells,) = lines_of(results, "1a", "best")
+    words = shlex.split(cells[9].strip("`"))
+    assert words[:3] == ["python", "-m", "ramnp.train"]
+    options = train.parse(words[3:])
+    assert options.data == "my digits.npz"
+    for field in dataclasses.fields(config):
+        value = getattr(options, field.name)
+        assert value is None or value == getattr(config, field.name)
+
+
+def test_the_same_results_make_the_same_table(results):
+    """It is made from them and from nothing else."""
+    put(results, "1a", "best", rows.row_config("1a", "best"))
+    made = []
+    for _ in range(2):
+        with open(tables.write_table(results), "rb") as file:
+            made.append(file.read())
+    assert made[0] == made[1]
+
+
+def test_a_damaged_result_is_one_line(results):
+    """Better no table than one without it."""
+    put(results, "1a", "best", rows.row_config("1a", "best"), seconds=None)
+    with pytest.raises(UserError, match=r"best/seed-0/result\.json is damaged"):
+        tables.write_table(results)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_readme_and_the_trained_agents_say_what_the_results_say(table):
+    """Its line of a task is that of the committed run, which the agent comes from."""
+    root = Path(__file__).parents[2]
+    task = TABLES[table]
+    folder = root / "results" / rows.Job(table, "best", make_config(task)).folder
+    text = (folder / "result.json").read_text()
+    assert (root / "data" / "trained" / f"{task}.json").read_text() == text
+    assert rows.read_result(folder).config == make_config(task, "best")
+    cells = _cells(root / "results" / "TABLE.md", "`best`", f"--task {task} ")
+    *_, ours, ten_rollouts, seeds, epochs, minutes, _ = cells
+    (line,) = [n for n in _lines(root / "README.md", f"`{task}`") if "**" in n]
+    result = json.loads(text)
+    low, high = result["interval_95"]
+    shipped = f"{result['test_error']:.2f} ({low:.2f} to {high:.2f})"
+    said = f"**{ours}**", ten_rollouts, seeds, epochs, minutes, shipped
+    assert line.endswith(f" | {' | '.join(said)} |")
+    headline = PAPER_ERRORS[task][f"ram-{TASKS[task]['num_glimpses']}"]
+    quick = _cells(root / "results" / "TABLE.md", "`quick`", f"--task {task} ")[4]
+    first = *headline, BEST_PUBLISHED[task], quick
+    assert line.startswith(f"| `{task}` | {' | '.join(first)} | **")
+
+
+def _lines(path, first):
+    """Return the lines of a table in Markdown with that first cell."""
+    lines = path.read_text().splitlines()
+    return [line for line in lines if line.startswith(f"| {first} | ")]
+
+
+def _cells(path, first, words):
+    """Return the cells of the only such line that has those words."""
+    (line,) = [line for line in _lines(path, first) if words in line]
+    return line.strip("| ").split(" | ")

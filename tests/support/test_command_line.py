@@ -1,0 +1,108 @@
+"""What every command does with errors and exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ramnp.support import command_line
+from ramnp.support.errors import DivergenceError, UserError
+from ramnp.support.signals import Interrupted
+
+NOTED = Interrupted(signal.SIGTERM)
+NOTED.add_note("after step 3")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "complaint"),
+    [
+        (0, 0, ""),
+        (130, 130, ""),
+        (UserError("--x 3: too many"), 2, "error: --x 3: too many\n"),
+        (UserError("--task a\nb: unknown"), 2, "error: --task a b: unknown\n"),
+        (DivergenceError("step 3"), 3, "error: step 3\n"),
+        (Interrupted(signal.SIGINT), 130, "interrupted\n"),
+        (Interrupted(signal.SIGTERM), 143, "interrupted\n"),
+        (NOTED, 143, "interrupted after step 3\n"),
+    ],
+)
+def test_errors_of_the_user_are_one_line_and_an_exit_code(
+    outcome, code, complaint, capsys, monkeypatch
+):
+    """2 for bad input, 3 for divergence, 130 and 143 for the two interrupts."""
+    monkeypatch.setattr(sys, "argv", ["name", "--x", "3"])
+
+    def main(arguments):
+        assert arguments == ["--x", "3"]
+        if isinstance(outcome, int):
+            return outcome
+        raise outcome
+
+    with pytest.raises(SystemExit) as stop:
+        command_line.run(main)
+    assert stop.value.code == code
+    assert capsys.readouterr().err == complaint
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_at_any_time_is_one_line(number, code, capsys):
+    """Also while the data are read, or in a command that keeps nothing."""
+
+    def main(arguments):
+        os.kill(os.getpid(), number)
+
+    with pytest.raises(SystemExit) as stop:
+        command_line.run(main)
+    assert stop.value.code == code
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_too_little_memory_is_the_settings_fault(capsys):
+    """Sizes that no machine can hold are bad input, not a bug."""
+
+    def main(arguments):
+        raise MemoryError
+
+    with pytest.raises(SystemExit) as stop:
+        command_line.run(main)
+    assert stop.value.code == 2
+    assert "not enough memory" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback():
+    """What no user caused is not hidden."""
+
+    def main(arguments):
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError):
+        command_line.run(main)
+
+
+def test_output_that_nobody_reads_any_more_is_no_traceback():
+    """As in `python -m ramnp.evaluate RUN | head -0`."""
+    program = (
+        "from ramnp.support import command_line as command\n"
+        "def main(arguments):\n"
+        "    print('x' * 1_000_000)\n"
+        "command.run(main)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    process.wait()
+    assert complaint == b""
+
+
+@pytest.mark.parametrize("threads", [0, -1, 5000])
+def test_threads_out_of_range_are_refused(threads):
+    """The option is named."""
+    with pytest.raises(UserError, match=f"--threads {threads}"):
+        command_line.num_threads(threads)

@@ -1,0 +1,25 @@
+"""What a user can cause is told from bugs, and each kind has its exit code."""
+
+from ramnp.support import errors
+
+
+def test_exit_codes():
+    """Bad input ends with 2, divergence with 3; all are UserErrors."""
+    codes = {
+        errors.UserError: 2,
+        errors.DataError: 2,
+        errors.CheckpointError: 2,
+        errors.DivergenceError: 3,
+        errors.WorkerError: 2,
+    }
+    for kind, exit_code in codes.items():
+        assert issubclass(kind, errors.UserError)
+        assert kind("why").exit_code == exit_code
+
+
+def test_what_a_message_quotes_is_short_and_printable():
+    """Line ends, escape sequences and megabytes out of a file stay out of it."""
+    assert errors.brief("centered") == "centered"
+    assert errors.brief(0.5) == "0.5"
+    assert errors.brief("a\nb\x1b[31m\u2028c\x00") == "ab[31mc"
+    assert errors.brief("x" * 10**6) == "x" * 60
