@@ -1,34 +1,15 @@
 """The picture of how the cost of an image grows."""
 
-import io
-
-import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
-from ramnp.figures.pictures import COLOURS
-from ramnp.support.files import write_atomically
-
-_STYLE = {
-    "font.size": 9,
-    "text.color": COLOURS["ink"],
-    "axes.labelcolor": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["muted"],
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#E6E8EE",
-    "xtick.color": COLOURS["ink"],
-    "ytick.color": COLOURS["ink"],
-    "legend.frameon": False,
-}
+from ramnp.figures.style import COLOURS, save, styled
 
 
-@matplotlib.style.context(["default", _STYLE])
+@styled
 def draw_cost_growth(report, path):
     """Draw the cost over glimpses, batch and side, as cost_growth.py reports it."""
-    figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
     by_glimpses, by_batch, by_side = figure.subplots(1, 3)
     _draw_glimpses(by_glimpses, report["glimpses"])
     _draw_batch(by_batch, report["batch"])
@@ -36,9 +17,8 @@ def draw_cost_growth(report, path):
     by_glimpses.set_ylabel("ms of one core per training image")
     for ax in (by_glimpses, by_batch, by_side):
         ax.set_ylim(bottom=0)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
+        ax.grid()
+    save(figure, path)
 
 
 def _draw_glimpses(ax, rows):

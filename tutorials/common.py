@@ -19,7 +19,7 @@ DIGITS = HERE / "digits.npz"
 sys.path.insert(0, str(HERE.parent))  # ramnp need not be installed
 
 from ramnp.datasets import mnist
-from ramnp.figures.pictures import COLOURS
+from ramnp.figures.style import COLOURS
 
 # A page may be light or dark: a figure brings its own white.
 plt.rcParams.update(

@@ -4,7 +4,6 @@ import io
 import math
 from typing import NamedTuple
 
-import matplotlib.style
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,45 +15,8 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullL
 from PIL import Image
 
 from ramnp.agent import glimpse_sensor
+from ramnp.figures.style import COLOURS, save, styled
 from ramnp.support.files import write_atomically
-
-# A colour for each part of the agent (Okabe and Ito's, safe for the colour-blind).
-COLOURS = {
-    "what": "#56B4E9",
-    "where": "#E69F00",
-    "core": "#009E73",
-    "policy": "#D55E00",
-    "baseline": "#CC79A7",
-    "action": "#0072B2",
-    "wrong": "#C1121F",
-    "ink": "#1F2430",
-    "muted": "#9AA1AF",
-    "unseen": "#D9DDE5",
-}
-
-# It starts from matplotlib's defaults, so that pictures do not depend on the user's own
-# settings, and ends with the call.
-_own_style = matplotlib.style.context(
-    [
-        "default",
-        {
-            "font.family": "DejaVu Sans",
-            "font.size": 9,
-            "text.color": COLOURS["ink"],
-            "axes.labelcolor": COLOURS["ink"],
-            "axes.edgecolor": COLOURS["muted"],
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.axisbelow": True,
-            "grid.color": "#E6E8EE",
-            "xtick.color": COLOURS["ink"],
-            "ytick.color": COLOURS["ink"],
-            "legend.frameon": False,
-            "figure.dpi": 110,
-            "savefig.dpi": "figure",
-        },
-    ]
-)
 
 
 class _Panel(NamedTuple):
@@ -99,7 +61,7 @@ NETWORKS = {
 }
 
 
-@_own_style
+@styled
 def draw_curves(history, path, title=""):
     """Draw the rows of metrics.jsonl as a PNG: over epochs, and over glimpses.
 
@@ -114,7 +76,7 @@ def draw_curves(history, path, title=""):
     for ax, panel in zip(axes, (*PANELS, _Panel("gradient norm", names))):
         _draw_panel(ax, panel, norms)
     _draw_error_after_glimpse(after_glimpse, history)
-    write_atomically(path, _png(figure))
+    save(figure, path)
 
 
 class Line(NamedTuple):
@@ -127,7 +89,7 @@ class Line(NamedTuple):
     marker: str = "o-"
 
 
-@_own_style
+@styled
 def draw_error_by_glimpses(panels, path):
     """Draw the Lines of each panel, {title: [Line]}, as a PNG."""
     figure = Figure(figsize=(14, 3.9))
@@ -143,7 +105,7 @@ def draw_error_by_glimpses(panels, path):
         _log_scale(ax)
         ax.grid()
     figure.legend(handles=[*legend.values()], loc="lower center", ncols=len(legend))
-    write_atomically(path, _png(figure))
+    save(figure, path)
 
 
 def _draw_error_after_glimpse(ax, history):
@@ -223,7 +185,7 @@ MARGIN = 0.15
 MOST_COLUMNS = 12
 
 
-@_own_style
+@styled
 def draw_glimpses(images, labels, seen, config, path):
     """Draw what an agent saw, and what it came to believe, as a PNG: a row per image.
 
@@ -267,10 +229,10 @@ def draw_glimpses(images, labels, seen, config, path):
             _draw_belief(bars, seen.step_probabilities[i, t], labels[i], x, RETINA)
         _write_verdict(figure, right + MARGIN, top, seen, i, labels[i])
     _add_key(figure, "lower left")
-    write_atomically(path, _png(figure))
+    save(figure, path)
 
 
-@_own_style
+@styled
 def animate_glimpses(images, labels, seen, config, path):
     """Draw the same as a GIF that loops: a frame per glimpse, the last one held.
 
@@ -512,12 +474,6 @@ def _add_key(figure, place):
         for key, name in names.items()
     ]
     figure.legend(handles=handles, loc=place, ncols=3, fontsize=8)
-
-
-def _png(figure):
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
 
 
 def _gif(frames, colours):

@@ -1,27 +1,11 @@
 """The picture of the proofs: every error, the V of differences, what a baseline does."""
 
-import io
-
-import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
-from ramnp.figures.pictures import COLOURS
+from ramnp.figures.style import COLOURS, save, styled
 from ramnp.proofs import expectation, oracles, quadrature, report, step_sizes, subjects
-from ramnp.support.files import write_atomically
 
-_STYLE = {
-    "font.size": 9,
-    "text.color": COLOURS["ink"],
-    "axes.labelcolor": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["muted"],
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": "#E6E8EE",
-    "xtick.color": COLOURS["ink"],
-    "ytick.color": COLOURS["ink"],
-    "legend.frameon": False,
-}
 # Name, colour and marker of each oracle.
 _ORACLES = {
     oracles.CENTRAL_DIFFERENCES: (COLOURS["where"], "s"),
@@ -34,10 +18,10 @@ _TOLERANCES = {"PyTorch's gradcheck": 1e-3, "JAX's check_grads": 1e-5}
 _CASE = "interior, std 0.2"
 
 
-@matplotlib.style.context(["default", _STYLE])
+@styled
 def draw_proofs(rows, seed, path):
     """Draw the rows of the proofs as a PNG: errors, step sizes, and baselines."""
-    figure = Figure(figsize=(11, 6.4), dpi=110)
+    figure = Figure(figsize=(11, 6.4))
     grid = figure.add_gridspec(
         2, 2, width_ratios=(1.15, 1), left=0.13, right=0.98, top=0.9, bottom=0.09
     )
@@ -45,9 +29,7 @@ def draw_proofs(rows, seed, path):
     _draw_errors(figure.add_subplot(grid[:, 0]), rows)
     _draw_steps(figure.add_subplot(grid[0, 1]), step_sizes.errors_by_step(seed=seed))
     _draw_baselines(figure.add_subplot(grid[1, 1]), seed)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
+    save(figure, path)
 
 
 def _draw_errors(ax, rows):

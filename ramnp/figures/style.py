@@ -1,0 +1,56 @@
+"""What all pictures share: the colours, the style, the way to a file."""
+
+import io
+
+import matplotlib.style
+
+from ramnp.support.files import write_atomically
+
+# A colour for each part of the agent (Okabe and Ito's, safe for the colour-blind).
+COLOURS = {
+    "what": "#56B4E9",
+    "where": "#E69F00",
+    "core": "#009E73",
+    "policy": "#D55E00",
+    "baseline": "#CC79A7",
+    "action": "#0072B2",
+    "wrong": "#C1121F",
+    "ink": "#1F2430",
+    "muted": "#9AA1AF",
+    "grid": "#E6E8EE",
+    "unseen": "#D9DDE5",
+}
+
+# White is opaque, so that a picture reads the same on a light and on a dark page.
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": COLOURS["ink"],
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["muted"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "grid.color": COLOURS["grid"],
+    "xtick.color": COLOURS["ink"],
+    "ytick.color": COLOURS["ink"],
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "figure.dpi": 110,
+    "savefig.facecolor": "white",
+    "savefig.dpi": "figure",
+}
+
+# Decorates a function that draws. Starts from matplotlib's defaults, because a user's own
+# settings must not change a picture; those settings return with the end of the call.
+styled = matplotlib.style.context(["default", STYLE])
+
+
+def save(figure, path):
+    """Write a figure as a PNG, whole or not at all; a UserError names the file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    write_atomically(path, file.getvalue())
