@@ -1,1 +1,1 @@
-"""Where images come from: MNIST, and the scenes composed from its digits."""
+"""Images: MNIST or a user's own, augmentation, and the scenes composed from them."""

@@ -1,8 +1,8 @@
-"""Digits bent a little, anew each time: what another hand might have written.
+"""Augmentation by random smooth deformation of the images.
 
-Free-form deformation: a coarse grid of points over the image is displaced at random,
-the pixels between them follow smoothly, and each takes what lies where it was sent.
-Turning, stretching, slanting, shifting and bending are all in it.
+Free-form deformation: random displacements of a coarse grid of points over the image
+are interpolated smoothly to all pixels, and each pixel takes the value of the image at
+its displaced place. This covers rotation, scaling, shear, translation and bending.
 """
 
 import functools
@@ -13,14 +13,14 @@ GRID = 4  # points along each side
 
 
 def deform(images, std, rng):
-    """Return images (B, height, width) as float32, bent, of the same range.
+    """Return deformed images (B, height, width) as float32, within the same range.
 
     std is the standard deviation in pixels of a grid point's displacement along each
-    axis. What comes from beyond the border is what lies at the border.
+    axis. Edge pixels are repeated outward.
     """
     B, height, width = images.shape
-    d = std * rng.standard_normal((2, B, GRID**2), np.float32)
-    y, x = d @ _smoothing(height, width)  # (B, height * width) each
+    displacement = std * rng.standard_normal((2, B, GRID**2), np.float32)
+    y, x = displacement @ _smoothing(height, width)  # (B, height * width) each
     y += np.repeat(np.arange(height, dtype=np.float32), width)
     x += np.tile(np.arange(width, dtype=np.float32), height)
     top, dy = _split(y, height)
@@ -36,7 +36,7 @@ def deform(images, std, rng):
 
 
 def _split(place, size):
-    """Return the pixel before each place, which has one after it, and the rest."""
+    """Return the last pixel before each place, never the last of all, and the fraction."""
     np.clip(place, 0, size - 1, out=place)
     before = np.minimum(place, max(size - 2, 0)).astype(np.intp)
     place -= before
@@ -44,7 +44,7 @@ def _split(place, size):
 
 
 def _between(a, b, fraction):
-    """Interpolate linearly from a to b."""
+    """Return the linear interpolation from a to b."""
     return a + fraction * (b - a)
 
 
@@ -52,7 +52,7 @@ def _between(a, b, fraction):
 def _smoothing(height, width):
     """Return the map (GRID², height · width) from grid points to pixels.
 
-    Along each axis it is the polynomial through the grid points.
+    Along each axis it evaluates the polynomial through the grid points.
     """
     to_coefficients = np.linalg.inv(np.vander(np.linspace(0, 1, GRID)))
     rows, columns = (

