@@ -48,7 +48,7 @@ def test_a_wrong_gradient_fails(few_proofs, capsys):
 
 def test_a_wrong_path_fails(few_proofs, capsys):
     """Exit code 1 when a gradient that should be 0 is not."""
-    with BY_NAME["policy gradient in the core unasked"].planted():
+    with BY_NAME["policy gradient always enters the core"].planted():
         assert gradient_check.main([]) == 1
     assert f"FAILED {gradient_paths.EXACT_ZERO}: policy" in capsys.readouterr().out
 

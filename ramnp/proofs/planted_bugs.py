@@ -1,12 +1,11 @@
-"""Mistakes put into the real functions, each of which some proof has to notice.
+"""Mistakes planted in the real functions, each of which some proof must notice.
 
-A bug is a function that stands in for one of ours and is given it as its first
-argument. Most were made by public implementations of this model.
+A replacement takes the place of the real function, which it receives as its first
+argument. Most of these mistakes were found in public implementations of this model.
 """
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,11 +24,11 @@ from ramnp.proofs.replacing import replaced
 
 
 class Bug(NamedTuple):
-    """A mistake, the function that it is made in, and what it makes of it."""
+    """A mistake: its name, the function it is planted in, and the replacement."""
 
     name: str
     function: Callable
-    broken: Callable
+    replacement: Callable
 
     @property
     def place(self):
@@ -37,453 +36,14 @@ class Bug(NamedTuple):
         return f"{module}.{self.function.__name__}"
 
     def planted(self):
-        """Break the function, within a with statement."""
-        return replaced(self.function, functools.partial(self.broken, self.function))
-
-
-BUGS = []
-
-
-def bug(name, function):
-    """Register the decorated function as a bug."""
-
-    def register(broken):
-        BUGS.append(Bug(name, function, broken))
-        return broken
-
-    return register
-
-
-# Affine map
-
-
-@bug("weight gradient transposed", layers.affine_weights_backward)
-def _(right, dy, x):
-    dW, db = right(dy, x)
-    return dW.T.reshape(dW.shape), db
-
-
-@bug("weight gradient without the first row", layers.affine_weights_backward)
-def _(right, dy, x):
-    return x[1:].T @ dy[1:], dy.sum(axis=0)
-
-
-@bug("bias counted twice", layers.affine_weights_backward)
-def _(right, dy, x):
-    dW, db = right(dy, x)
-    return dW, 2 * db
-
-
-@bug("bias averaged over rows", layers.affine_weights_backward)
-def _(right, dy, x):
-    dW, db = right(dy, x)
-    return dW, db / max(len(dy), 1)
-
-
-@bug("bias forgotten", layers.affine_weights_backward)
-def _(right, dy, x):
-    dW, db = right(dy, x)
-    return dW, np.zeros_like(db)
-
-
-@bug("input gradient of the wrong sign", layers.affine_backward)
-def _(right, dy, x, W):
-    dx, dW, db = right(dy, x, W)
-    return -dx, dW, db
-
-
-@bug("weight not transposed", layers.affine_backward)
-def _(right, dy, x, W):
-    _, dW, db = right(dy, x, W)
-    return dy @ W.reshape(W.shape[::-1]), dW, db
-
-
-# Rectifier
-
-
-@bug("rectifier's derivative always 1", layers.relu_backward)
-def _(right, dy, y):
-    return dy
-
-
-@bug("rectifier's side taken from the gradient", layers.relu_backward)
-def _(right, dy, y):
-    return dy * (dy > 0)
-
-
-@bug("rectifier leaks", layers.relu_backward)
-def _(right, dy, y):
-    return np.where(y > 0, dy, 0.01 * dy)
-
-
-# Softmax cross-entropy
-
-
-@bug("softmax without the one-hot", layers.cross_entropy_backward)
-def _(right, dloss, log_p, labels):
-    return np.exp(log_p) * dloss[..., None]
-
-
-@bug("one-hot less softmax", layers.cross_entropy_backward)
-def _(right, dloss, log_p, labels):
-    return -right(dloss, log_p, labels)
-
-
-@bug("weight of a row ignored", layers.cross_entropy_backward)
-def _(right, dloss, log_p, labels):
-    return right(np.ones_like(dloss), log_p, labels)
-
-
-@bug("label of the next row", layers.cross_entropy_backward)
-def _(right, dloss, log_p, labels):
-    return right(dloss, log_p, np.roll(labels, 1, axis=-1))
-
-
-@bug("probabilities that sum to a half", layers.cross_entropy_backward)
-def _(right, dloss, log_p, labels):
-    return right(dloss, log_p + math.log(0.5), labels)
-
-
-# Glimpse network
-
-
-@bug("where the glimpse was is cut off", glimpse_network.backward)
-def _(right, dg, cache, **options):
-    dinputs, grads = right(dg, cache, **options)
-    return dinputs, grads | _zeros(grads, "W_hl", "b_hl")
-
-
-@bug("what the glimpse saw is cut off", glimpse_network.backward)
-def _(right, dg, cache, **options):
-    dinputs, grads = right(dg, cache, **options)
-    return dinputs, grads | _zeros(grads, "W_hg", "b_hg")
-
-
-@bug("rectifier of g skipped", glimpse_network.backward)
-def _(right, dg, cache, **options):
-    *rest, g = cache
-    return right(dg, (*rest, np.ones_like(g)), **options)
-
-
-@bug("location as (y, x)", glimpse_network.backward)
-def _(right, dg, cache, **options):
-    params, rho, l, pair, g = cache
-    return right(dg, (params, rho, l[:, ::-1], pair, g), **options)
-
-
-@bug("a bias for each of two linear maps", glimpse_network.backward)
-def _(right, dg, cache, **options):
-    dinputs, grads = right(dg, cache, **options)
-    return dinputs, grads | {"b_g": 2 * grads["b_g"]}
-
-
-# Core network
-
-
-@bug("lost time term", core_network.backward_through_time)
-def _(right, dh, caches):
-    return _step_by_step(right, dh, caches, window=1)
-
-
-@bug("only one step back in time", core_network.backward_through_time)
-def _(right, dh, caches):
-    return _step_by_step(right, dh, caches, window=2)
-
-
-@bug("recurrent weight not transposed", core_network.backward_through_time)
-def _(right, dh, caches):
-    params, *rest = caches[0]
-    turned = params | {"W_h": params["W_h"].T}
-    return right(dh, [(turned, *rest), *caches[1:]])
-
-
-@bug("h_t for h_{t-1}", core_network.backward_through_time)
-def _(right, dh, caches):
-    return right(dh, [(params, h, g, h) for params, _, g, h in caches])
-
-
-@bug("rectifier of the step before", core_network.backward_through_time)
-def _(right, dh, caches):
-    return right(dh, [(params, h_tm1, g, h_tm1) for params, h_tm1, g, _ in caches])
-
-
-@bug("time runs forward", core_network.backward_through_time)
-def _(right, dh, caches):
-    dz, dg, grads = right(dh[::-1], caches)
-    return dz, dg, grads
-
-
-@bug("nothing from above before the end", core_network.backward_through_time)
-def _(right, dh, caches):
-    last_alone = np.zeros_like(dh)
-    last_alone[-1] = dh[-1]
-    return right(last_alone, caches)
-
-
-@bug("bias of the last step alone", core_network.backward_through_time)
-def _(right, dh, caches):
-    dz, dg, grads = right(dh, caches)
-    return dz, dg, grads | {"b_h": dz[-1].sum(axis=0)}
-
-
-@bug("weights averaged over time", core_network.backward_through_time)
-def _(right, dh, caches):
-    dz, dg, grads = right(dh, caches)
-    return dz, dg, {name: array / len(dh) for name, array in grads.items()}
-
-
-@bug("a reshape for a transpose: time and batch", core_network.backward_through_time)
-def _(right, dh, caches):
-    dz, dg, grads = right(dh, caches)
-    T, B, _ = dh.shape
-    return dz, dg.reshape(T, B, -1).swapaxes(0, 1).reshape(dg.shape), grads
-
-
-# Location network and policy
-
-
-@bug("no tanh'", location_network.backward)
-def _(right, dmu, cache):
-    *rest, _ = cache
-    return right(dmu, (*rest, False))
-
-
-@bug("tanh' as 1 - mu", location_network.backward)
-def _(right, dmu, cache):
-    *_, mu, tanh = cache
-    return right(dmu / (1 + mu) if tanh else dmu, cache)
-
-
-@bug("tanh' twice", location_network.backward)
-def _(right, dmu, cache):
-    *_, mu, tanh = cache
-    return right(dmu * (1 - mu * mu) if tanh else dmu, cache)
-
-
-@bug("rectifier of the hidden layer skipped", location_network.backward)
-def _(right, dmu, cache):
-    params, h, _, mu, tanh = cache
-    if "W_hidden" not in params:
-        return right(dmu, cache)
-    _, grads = right(dmu, cache)
-    dhidden = (dmu * (1 - mu * mu) if tanh else dmu) @ params["W_mu"].T
-    grads |= {"W_hidden": h.T @ dhidden, "b_hidden": dhidden.sum(axis=0)}
-    return dhidden @ params["W_hidden"].T, grads
-
-
-@bug("the mean cut from the graph", location_network.backward)
-def _(right, dmu, cache):
-    dh, grads = right(dmu, cache)
-    return np.zeros_like(dh), _zeros(grads, *grads)
-
-
-@bug("score over sigma, not its square", location_network.score)
-def _(right, l, mu, location_std):
-    return (l - mu) / location_std
-
-
-@bug("score without sigma", location_network.score)
-def _(right, l, mu, location_std):
-    return l - mu
-
-
-@bug("score of the wrong sign", location_network.score)
-def _(right, l, mu, location_std):
-    return right(mu, l, location_std)
-
-
-@bug("score of the clipped sample", location_network.score)
-def _(right, l, mu, location_std):
-    return right(np.clip(l, -1, 1), mu, location_std)
-
-
-@bug("score of the squashed sample", location_network.score)
-def _(right, l, mu, location_std):
-    return right(np.tanh(l), mu, location_std)
-
-
-@bug("score of x given to y", location_network.score)
-def _(right, l, mu, location_std):
-    return right(l, mu, location_std)[..., ::-1]
-
-
-@bug("the sample carries the gradient", location_network.score)
-def _(right, l, mu, location_std):
-    return np.zeros_like(mu)
-
-
-@bug("log-density without its half", location_network.log_pi)
-def _(right, l, mu, location_std):
-    z = (l - mu) / location_std
-    return right(l, mu, location_std) - 0.5 * (z * z).sum(axis=-1)
-
-
-@bug("sample spread by the variance", location_network.sample)
-def _(right, mu, location_std, rng):
-    return right(mu, location_std**2, rng)
-
-
-@bug("sample clipped to the image", location_network.sample)
-def _(right, mu, location_std, rng):
-    return np.clip(right(mu, location_std, rng), -1, 1)
-
-
-# Reward, return, advantage
-
-
-@bug("return without the last reward", reinforce.returns_to_go)
-def _(right, reward, discount):
-    return right(np.concatenate([reward[:-1], 0 * reward[-1:]]), discount)
-
-
-@bug("return of the next reward alone", reinforce.returns_to_go)
-def _(right, reward, discount):
-    return right(reward, 0.0)
-
-
-@bug("discount ignored", reinforce.returns_to_go)
-def _(right, reward, discount):
-    return right(reward, 1.0)
-
-
-@bug("baseline less return", reinforce.advantages)
-def _(right, R, baseline, kind, num_rollouts):
-    return -right(R, baseline, kind, num_rollouts)
-
-
-@bug("leave-one-out leaves none out", reinforce.advantages)
-def _(right, R, baseline, kind, num_rollouts):
-    advantage = right(R, baseline, kind, num_rollouts)
-    leave_one_out = kind == "leave-one-out"
-    return advantage * (1 - 1 / num_rollouts) if leave_one_out else advantage
-
-
-@bug("a reshape for a transpose: image and rollout", reinforce.advantages)
-def _(right, R, baseline, kind, num_rollouts):
-    turned = R.reshape(len(R), -1, num_rollouts).swapaxes(1, 2).reshape(R.shape)
-    return right(turned, baseline, kind, num_rollouts)
-
-
-@bug("rectified baseline", baseline_network.forward)
-def _(right, params, h):
-    b, cache = right(params, h)
-    return np.maximum(b, 0), cache
-
-
-# Hybrid loss
-
-
-@bug("the minus of REINFORCE lost", reinforce.hybrid_loss_backward)
-def _(right, cache):
-    dlogits, dmu, dbaseline = right(cache)
-    return dlogits, -dmu, dbaseline
-
-
-@bug("mean over rows twice", reinforce.hybrid_loss_backward)
-def _(right, cache):
-    upstream = right(cache)
-    return [array / array.shape[1] for array in upstream]
-
-
-@bug("sum over rows for their mean", reinforce.hybrid_loss_backward)
-def _(right, cache):
-    upstream = right(cache)
-    return [array * array.shape[1] for array in upstream]
-
-
-@bug("policy averaged over time", reinforce.hybrid_loss_backward)
-def _(right, cache):
-    dlogits, dmu, dbaseline = right(cache)
-    return dlogits, dmu / max(len(dmu), 1), dbaseline
-
-
-@bug("square without its 2", reinforce.hybrid_loss_backward)
-def _(right, cache):
-    dlogits, dmu, dbaseline = right(cache)
-    return dlogits, dmu, dbaseline / 2
-
-
-@bug("class asked at the end alone", reinforce.hybrid_loss_backward)
-def _(right, cache):
-    dlogits, dmu, dbaseline = right(cache)
-    dlogits[:-1] = 0
-    return dlogits, dmu, dbaseline
-
-
-@bug("advantage of another step", reinforce.hybrid_loss_forward)
-def _(right, trajectory, labels, R, advantage, *rest):
-    return right(trajectory, labels, R, np.roll(advantage, 1, axis=0), *rest)
-
-
-@bug("advantage differentiated through the baseline", reinforce.hybrid_loss_backward)
-def _(right, cache):
-    dlogits, dmu, dbaseline = right(cache)
-    trajectory, _, _, config, location_std, num_rows, *_ = cache
-    l, mu = trajectory.locations[1:], trajectory.mu
-    log_pi = location_network.log_pi(l, mu, location_std)
-    # d/db of -(R - b) log pi
-    return dlogits, dmu, dbaseline + config.policy_weight / num_rows * log_pi
-
-
-# Model
-
-
-@bug("policy gradient in the core unasked", model.backward)
-def _(right, dlogits, dmu, dbaseline, trajectory, config):
-    shared = dataclasses.replace(config, policy_into_core=True)
-    return right(dlogits, dmu, dbaseline, trajectory, shared)
-
-
-@bug("policy gradient kept from the core", model.backward)
-def _(right, dlogits, dmu, dbaseline, trajectory, config):
-    apart = dataclasses.replace(config, policy_into_core=False)
-    return right(dlogits, dmu, dbaseline, trajectory, apart)
-
-
-@bug("baseline gradient in the core unasked", model.backward)
-def _(right, dlogits, dmu, dbaseline, trajectory, config):
-    shared = dataclasses.replace(config, baseline_into_core=True)
-    return right(dlogits, dmu, dbaseline, trajectory, shared)
-
-
-@bug("cross-entropy reaches the locator", model.backward)
-def _(right, dlogits, dmu, dbaseline, trajectory, config):
-    grads = right(dlogits, dmu, dbaseline, trajectory, config)
-    b_mu = grads["location"]["b_mu"] + dlogits[..., :2].sum(axis=(0, 1))
-    return grads | {"location": grads["location"] | {"b_mu": b_mu}}
-
-
-@bug("a choice taught by its neighbour", model.backward)
-def _(right, dlogits, dmu, dbaseline, trajectory, config):
-    return right(dlogits, np.roll(dmu, 1, axis=0), dbaseline, trajectory, config)
-
-
-@bug("a reshape for a transpose: logits", model.backward)
-def _(right, dlogits, dmu, dbaseline, trajectory, config):
-    turned = dlogits.swapaxes(0, 1).reshape(dlogits.shape)
-    return right(turned, dmu, dbaseline, trajectory, config)
-
-
-@bug("every gradient 1.001 times as large", model.backward)
-def _(right, *arguments):
-    return {
-        network: {name: 1.001 * array for name, array in grads.items()}
-        for network, grads in right(*arguments).items()
-    }
-
-
-@bug("one coordinate 1.001 times as large", model.backward)
-def _(right, *arguments):
-    grads = right(*arguments)
-    grads["core"]["W_h"][0, 1] *= 1.001
-    return grads
+        """Break the function for the duration of a with statement."""
+        return replaced(
+            self.function, functools.partial(self.replacement, self.function)
+        )
 
 
 def caught_by(bug, proofs, stop_at_first=False):
-    """Return the names of the proofs that notice a bug.
-
-    proofs: {name: () -> rows}.
-    """
+    """Return the names of the proofs, {name: () -> rows}, that notice a bug."""
     names = []
     with bug.planted():
         for name, prove in proofs.items():
@@ -494,23 +54,241 @@ def caught_by(bug, proofs, stop_at_first=False):
     return names
 
 
-def _zeros(grads, *names):
-    return {name: np.zeros_like(grads[name]) for name in names}
+def argument(index, change):
+    """Return a replacement that calls the real function with one argument changed."""
+    return lambda right, *given, **options: right(*at(index, change)(given), **options)
 
 
-def _step_by_step(right, dh, caches, window):
-    """Let what reaches each h_t travel back through `window` steps, no further."""
-    T, B, _ = dh.shape
-    dz = np.zeros_like(dh)
-    dg, grads = 0, {}
-    for t in range(T):
-        start = max(0, t - window + 1)
-        alone = np.zeros_like(dh[start : t + 1])
-        alone[-1] = dh[t]
-        dz_t, dg_t, grads_t = right(alone, caches[start : t + 1])
-        dz[start : t + 1] += dz_t
-        rows = np.zeros((T, B, dg_t.shape[1]), dh.dtype)
-        rows[start : t + 1] = dg_t.reshape(t + 1 - start, B, -1)
-        dg = dg + rows
-        grads = {name: grads.get(name, 0) + array for name, array in grads_t.items()}
-    return dz, dg.reshape(T * B, -1), grads
+def result(change):
+    """Return a replacement that changes the result of the real function."""
+    return lambda right, *given, **options: change(right(*given, **options))
+
+
+def at(key, change):
+    """Return a function that copies a tuple or dict with one of its values changed."""
+
+    def changed(values):
+        if isinstance(values, dict):
+            return values | {key: change(values[key])}
+        return tuple(change(x) if i == key else x for i, x in enumerate(values))
+
+    return changed
+
+
+def every(change):
+    """Return a function that changes every value of a tuple, list or dict."""
+
+    def changed(values):
+        if isinstance(values, dict):
+            return {name: change(x) for name, x in values.items()}
+        return [change(x) for x in values]
+
+    return changed
+
+
+def _setting(**changes):
+    return argument(4, lambda config: dataclasses.replace(config, **changes))
+
+
+def _zeroed(*names):
+    return lambda grads: grads | {name: np.zeros_like(grads[name]) for name in names}
+
+
+def _last_step_only(array):
+    return np.concatenate([np.zeros_like(array[:-1]), array[-1:]])
+
+
+def _reshaped(array):
+    """Return an array whose axes are swapped by a transpose and back by a reshape."""
+    return array.swapaxes(0, 1).reshape(array.shape)
+
+
+def _one_coordinate(dW_h):
+    dW_h[0, 1] *= 1.001
+    return dW_h
+
+
+def _one_step_back(right, dh, caches):
+    W_h = caches[0][0]["W_h"]
+    isolated = every(at(0, at("W_h", np.zeros_like)))(caches)
+    dz, *_ = right(dh, isolated)
+    dh = dh.copy()
+    dh[:-1] += dz[1:] @ W_h.T
+    return right(dh, isolated)
+
+
+def _bias_of_the_last_step(right, dh, caches):
+    dz, dg, grads = right(dh, caches)
+    return dz, dg, grads | {"b_h": dz[-1].sum(axis=0)}
+
+
+def _rollouts_reshaped(right, R, baseline, kind, num_rollouts):
+    by_image = R.reshape(len(R), -1, num_rollouts)
+    return right(by_image.swapaxes(1, 2).reshape(R.shape), baseline, kind, num_rollouts)
+
+
+def _through_the_baseline(right, cache):
+    dlogits, dmu, dbaseline = right(cache)
+    trajectory, _, _, config, location_std, num_rows, *_ = cache
+    l, mu = trajectory.locations[1:], trajectory.mu
+    log_pi = location_network.log_pi(l, mu, location_std)
+    # d/db of -(R - b) log pi
+    return dlogits, dmu, dbaseline + config.policy_weight / num_rows * log_pi
+
+
+def _cross_entropy_to_locator(right, dlogits, *rest):
+    grads = right(dlogits, *rest)
+    grads["location"]["b_mu"] += dlogits[..., :2].sum(axis=(0, 1))
+    return grads
+
+
+# {function: {name: replacement}}
+TABLE = {}
+
+TABLE[layers.affine_weights_backward] = {
+    "weight gradient transposed": result(at(0, lambda dW: dW.T.reshape(dW.shape))),
+    "weight gradient without the first row": (
+        lambda right, dy, x: (x[1:].T @ dy[1:], dy.sum(axis=0))
+    ),
+    "bias counted twice": result(at(1, lambda db: 2 * db)),
+    "bias averaged over rows": (
+        lambda right, dy, x: (x.T @ dy, dy.sum(axis=0) / max(len(dy), 1))
+    ),
+    "bias forgotten": result(at(1, np.zeros_like)),
+}
+TABLE[layers.affine_backward] = {
+    "input gradient of the wrong sign": result(at(0, np.negative)),
+    "weight not transposed": (
+        lambda right, dy, x, W: (dy @ W.reshape(W.shape[::-1]), *right(dy, x, W)[1:])
+    ),
+}
+TABLE[layers.relu_backward] = {
+    "rectifier's derivative always 1": lambda right, dy, y: dy,
+    "rectifier's side taken from the gradient": lambda right, dy, y: dy * (dy > 0),
+    "rectifier leaks": lambda right, dy, y: np.where(y > 0, dy, 0.01 * dy),
+}
+TABLE[layers.cross_entropy_backward] = {
+    "softmax without the one-hot": (
+        lambda right, dloss, log_p, labels: np.exp(log_p) * dloss[..., None]
+    ),
+    "one-hot minus softmax": result(np.negative),
+    "row weights ignored": argument(0, np.ones_like),
+    "label of the next row": argument(2, lambda labels: np.roll(labels, 1, axis=-1)),
+    "probabilities that sum to a half": argument(1, lambda log_p: log_p + np.log(0.5)),
+}
+TABLE[glimpse_network.backward] = {
+    "no gradient for where the glimpse was": result(at(1, _zeroed("W_hl", "b_hl"))),
+    "no gradient for what the glimpse saw": result(at(1, _zeroed("W_hg", "b_hg"))),
+    "rectifier of g skipped": argument(1, at(4, np.ones_like)),
+    "location as (y, x)": argument(1, at(2, np.fliplr)),
+    "separate biases for the two linear maps": (
+        result(at(1, at("b_g", lambda db_g: 2 * db_g)))
+    ),
+}
+TABLE[core_network.backward_through_time] = {
+    "no gradient through time": argument(1, every(at(0, at("W_h", np.zeros_like)))),
+    "only one step back in time": _one_step_back,
+    "recurrent weight not transposed": argument(
+        1, every(at(0, at("W_h", np.transpose)))
+    ),
+    "h_t for h_{t-1}": argument(
+        1, every(lambda cache: (cache[0], cache[3], *cache[2:]))
+    ),
+    "rectifier of the step before": argument(
+        1, every(lambda cache: (*cache[:3], cache[1]))
+    ),
+    "time runs forward": argument(0, np.flipud),
+    "outside gradient only at the last step": argument(0, _last_step_only),
+    "bias of the last step alone": _bias_of_the_last_step,
+    "weights averaged over time": lambda right, dh, caches: at(
+        2, every(lambda grad: grad / len(dh))
+    )(right(dh, caches)),
+    "reshape instead of transpose: time and batch": lambda right, dh, caches: at(
+        1, lambda dg: _reshaped(dg.reshape(*dh.shape[:2], -1)).reshape(dg.shape)
+    )(right(dh, caches)),
+}
+TABLE[location_network.backward] = {
+    "no tanh'": argument(1, at(4, lambda tanh: False)),
+    "tanh' as 1 - mu": (
+        lambda right, dmu, cache: right(dmu / (1 + cache[3] * cache[4]), cache)
+    ),
+    "tanh' twice": (
+        lambda right, dmu, cache: right(dmu * (1 - cache[3] ** 2 * cache[4]), cache)
+    ),
+    # 1e-300 opens every rectifier and is too small to count elsewhere.
+    "rectifier of the hidden layer skipped": (
+        argument(1, at(2, lambda hidden: hidden + 1e-300))
+    ),
+    "mean detached from the graph": result(
+        lambda returned: (0 * returned[0], every(np.zeros_like)(returned[1]))
+    ),
+}
+TABLE[location_network.score] = {
+    "score divided by sigma, not its square": lambda right, l, mu, std: (l - mu) / std,
+    "score without sigma": lambda right, l, mu, std: l - mu,
+    "score of the wrong sign": result(np.negative),
+    "score of the clipped sample": argument(0, lambda l: np.clip(l, -1, 1)),
+    "score of the squashed sample": argument(0, np.tanh),
+    "scores of x and y swapped": result(lambda score: score[..., ::-1]),
+    "gradient flows through the sample": result(np.zeros_like),
+}
+TABLE[location_network.log_pi] = {
+    "log-density without its factor 1/2": lambda right, l, mu, std: (
+        right(l, mu, std) - 0.5 * (((l - mu) / std) ** 2).sum(axis=-1)
+    ),
+}
+TABLE[location_network.sample] = {
+    "sample scaled by the variance": argument(1, np.square),
+    "sample clipped to the image": result(lambda l: np.clip(l, -1, 1)),
+}
+TABLE[reinforce.returns_to_go] = {
+    "return without the last reward": argument(0, lambda r: r - _last_step_only(r)),
+    "return of the next reward alone": argument(1, lambda discount: 0.0),
+    "discount ignored": argument(1, lambda discount: 1.0),
+}
+TABLE[reinforce.advantages] = {
+    "baseline minus return": result(np.negative),
+    "leave-one-out leaves none out": lambda right, R, baseline, kind, M: (
+        right(R, baseline, kind, M) * (1 - 1 / M if kind == "leave-one-out" else 1)
+    ),
+    "reshape instead of transpose: image and rollout": _rollouts_reshaped,
+}
+TABLE[baseline_network.forward] = {
+    "rectified baseline": result(at(0, lambda baseline: np.maximum(baseline, 0))),
+}
+TABLE[reinforce.hybrid_loss_backward] = {
+    "minus of REINFORCE missing": result(at(1, np.negative)),
+    "mean over rows twice": result(every(lambda dy: dy / dy.shape[1])),
+    "sum over rows instead of mean": result(every(lambda dy: dy * dy.shape[1])),
+    "policy averaged over time": result(at(1, lambda dmu: dmu / max(len(dmu), 1))),
+    "squared error without its factor 2": result(
+        at(2, lambda dbaseline: dbaseline / 2)
+    ),
+    "class learned only at the last step": result(at(0, _last_step_only)),
+    "advantage of another step": (
+        argument(0, at(2, lambda advantage: np.roll(advantage, 1, axis=0)))
+    ),
+    "advantage differentiated through the baseline": _through_the_baseline,
+}
+TABLE[model.backward] = {
+    "policy gradient always enters the core": _setting(policy_into_core=True),
+    "policy gradient never enters the core": _setting(policy_into_core=False),
+    "baseline gradient always enters the core": _setting(baseline_into_core=True),
+    "cross-entropy reaches the locator": _cross_entropy_to_locator,
+    "location gradients shifted by a step": (
+        argument(1, lambda dmu: np.roll(dmu, 1, axis=0))
+    ),
+    "reshape instead of transpose: logits": argument(0, _reshaped),
+    "every gradient 1.001 times as large": (
+        result(every(every(lambda gradient: 1.001 * gradient)))
+    ),
+    "one coordinate 1.001 times as large": result(
+        at("core", at("W_h", _one_coordinate))
+    ),
+}
+
+BUGS = [
+    Bug(name, function, replacement)
+    for function, replacements in TABLE.items()
+    for name, replacement in replacements.items()
+]

@@ -127,7 +127,7 @@ def test_cross_entropy_proof_holds(cross_entropy_proof):
 
 def test_cross_entropy_proof_can_fail(cross_entropy_proof):
     """Without the policy's part the hybrid loss is not the whole gradient."""
-    with BY_NAME["the sample carries the gradient"].planted():
+    with BY_NAME["gradient flows through the sample"].planted():
         failed = {row.subject for row in cross_entropy_proof() if not row.proved}
     assert failed == {"border, std 0.2, hybrid paid log p"}
 

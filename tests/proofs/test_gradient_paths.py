@@ -62,10 +62,10 @@ def test_terms_add_up(rng):
 @pytest.mark.parametrize(
     "name",
     [
-        "policy gradient in the core unasked",
-        "baseline gradient in the core unasked",
+        "policy gradient always enters the core",
+        "baseline gradient always enters the core",
         "cross-entropy reaches the locator",
-        "the mean cut from the graph",
+        "mean detached from the graph",
         "advantage differentiated through the baseline",
     ],
 )

@@ -207,7 +207,12 @@ def test_a_result_without_its_configuration_is_one_line(left, finished_run, job,
 
 def test_the_error_after_each_glimpse_is_that_of_the_best_epoch(tmp_path):
     """The first of the best, as training keeps it."""
-    errors = [(3.0, [9.0, 3.0]), (1.0, [7.5, 1.0]), (1.0, [8.0, 1.0]), (2.0, [5.0, 2.0])]
+    errors = [
+        (3.0, [9.0, 3.0]),
+        (1.0, [7.5, 1.0]),
+        (1.0, [8.0, 1.0]),
+        (2.0, [5.0, 2.0]),
+    ]
     lines = [
         json.dumps({"valid_error": error, "valid_error_after_glimpse": after})
         for error, after in errors
