@@ -1,72 +1,52 @@
 """What any test gets by naming it."""
 
-import ipaddress
 import signal
 import socket
+import sys
 
 import numpy as np
 import pytest
 
 from ramnp import train
+from ramnp.proofs import suite
 from ramnp.runs import run_folder
 from ramnp.support.signals import SIGNALS
 from tests.helpers import TINY_RUN, write_digits
 
 
-@pytest.fixture(scope="session", autouse=True)
-def nothing_beyond_this_machine():
-    """Fail any test that connects to, or asks for, a host other than this one."""
+def refuse_network(event, arguments):
+    """Fail a test that uses the network: none beyond this machine, none without mark.
 
-    def refuse(host):
-        # Not an OSError, which the code under test could take for a bad network.
-        pytest.fail(f"a test reached for {host}")
-
-    def guarded(call):
-        def connect(self, address):
-            local = self.family not in (socket.AF_INET, socket.AF_INET6)
-            if not (local or _is_here(address[0])):
-                refuse(address[0])
-            return call(self, address)
-
-        return connect
-
-    def look_up(host, *rest, **options):
-        if host is not None and not _is_here(host):
-            refuse(host)
-        return getaddrinfo(host, *rest, **options)
-
-    getaddrinfo = socket.getaddrinfo
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("connect", "connect_ex"):
-            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
-        patch.setattr(socket, "getaddrinfo", look_up)
-        yield
-
-
-@pytest.fixture(autouse=True)
-def no_network_unless_marked(request, monkeypatch):
-    """Fail any test that uses the network of this machine without the mark loopback."""
-    if request.node.get_closest_marker("loopback"):
+    An audit hook, since Python reports every use to it, whatever the function. The
+    failure is no Exception, which the code under test could take for a bad network.
+    """
+    if event in ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"):
+        used, address = arguments
+        if used.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        host = address[0]
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    else:
         return
-
-    def guarded(call):
-        def use(self, address):
-            if self.family in (socket.AF_INET, socket.AF_INET6):
-                pytest.fail(f"a test without the mark loopback used {address}")
-            return call(self, address)
-
-        return use
-
-    for name in ("bind", "connect", "connect_ex"):
-        call = getattr(socket.socket, name)
-        monkeypatch.setattr(socket.socket, name, guarded(call))
+    if not loopback or host not in (None, "", "localhost", "127.0.0.1", "::1"):
+        pytest.fail(f"a test used the network: {event} {host}")
 
 
-def _is_here(host):
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host in ("", "localhost")
+loopback = False  # whether the present test has that mark
+sys.addaudithook(refuse_network)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Let a test with the mark loopback use the network of this machine."""
+    global loopback
+    loopback = item.get_closest_marker("loopback") is not None
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Run chosen files in this process, since it takes workers seconds to start."""
+    return 0 if any(".py" in argument for argument in config.args) else None
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +82,15 @@ def finished_run(digits_file, tmp_path_factory):
 def no_pictures(monkeypatch):
     """Pictures take longer than all the rest of a tiny run."""
     monkeypatch.setattr(run_folder, "draw", lambda *arguments: [])
+
+
+@pytest.fixture(scope="session")
+def oracle_proofs():
+    """The proofs against the three oracles, {name: () -> rows}."""
+    return suite.against_oracles(seed=0)
+
+
+@pytest.fixture(scope="session")
+def oracle_rows(oracle_proofs):
+    """What they yield for the code as it is."""
+    return suite.rows(oracle_proofs)
