@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["ramnp", "json", "zipfile", "gzip", "numpy"]):
     from ramnp.agent import model
     from ramnp.datasets import idx, own_data
-    from ramnp.learning import predictor
     from ramnp.learning.config import Config
-    from ramnp.runs import run_folder, state
+    from ramnp.learning.predictor import Agent
+    from ramnp.runs import agent_file, run_folder, state
     from ramnp.support import checkpoint
     from ramnp.support.errors import UserError
     from tests.fuzzing import spoil
@@ -41,8 +41,8 @@ def sound_agent():
     """Return the arrays and the meta of an agent's file."""
     path = FOLDER / "sound.npz"
     params = model.init(np.random.default_rng(0), CONFIG)
-    row = dict.fromkeys(predictor.METRICS, 1.0)
-    predictor.save_agent(path, predictor.Agent(params, CONFIG, 0.1), row)
+    row = dict.fromkeys(agent_file.METRICS, 1.0)
+    agent_file.save(path, Agent(params, CONFIG, 0.1), row)
     return checkpoint.load(path)
 
 
@@ -77,7 +77,7 @@ READERS = {
     "agent": (
         "best.npz",
         lambda script: checkpoint._encode(*spoil(script, *AGENT)),
-        predictor.load_with_training,
+        agent_file.load_with_training,
         b"\0",
     ),
     "config": (

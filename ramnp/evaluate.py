@@ -39,10 +39,11 @@ def main(arguments):
     from concurrent.futures import ThreadPoolExecutor
 
     from ramnp.datasets import mnist, scenes
-    from ramnp.learning import evaluation, predictor
+    from ramnp.learning import evaluation
+    from ramnp.runs import agent_file
 
     threads = command_line.num_threads(options.threads)
-    trained, training = predictor.load_with_training(options.run)
+    trained, training = agent_file.load_with_training(options.run)
     digits = mnist.load(options.data, num_classes=trained.config.num_classes)
     scenes.check_sizes(digits.test, trained.config)
     with ThreadPoolExecutor(threads) as pool:

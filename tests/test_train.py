@@ -259,7 +259,7 @@ def test_divergence_is_exit_code_3(digits_file, tmp_path):
 
 
 def test_help_loads_nothing_heavy():
-    """NumPy, SciPy and matplotlib wait until they are needed."""
+    """SciPy and matplotlib wait until they are needed."""
     program = (
         "import sys, runpy\n"
         "sys.argv = ['train', '--help']\n"
@@ -267,7 +267,7 @@ def test_help_loads_nothing_heavy():
         "    runpy.run_module('ramnp.train', run_name='__main__')\n"
         "except SystemExit:\n"
         "    pass\n"
-        "print(sorted({'numpy', 'scipy', 'matplotlib'} & set(sys.modules)))"
+        "print(sorted({'scipy', 'matplotlib'} & set(sys.modules)))"
     )
     printed = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert printed.splitlines()[-1] == "[]"

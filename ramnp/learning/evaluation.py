@@ -11,6 +11,7 @@ from ramnp.agent.layers import log_softmax
 from ramnp.datasets import scenes
 from ramnp.learning import diagnostics
 from ramnp.learning.choices import model_of
+from ramnp.support import process
 
 
 class Wrong(NamedTuple):
@@ -42,6 +43,7 @@ class Wrong(NamedTuple):
         return 100 * self.mean_of_rollouts / self.num_scenes
 
 
+@process.limited_blas
 def count_wrong(
     agent, split, name, pool, rollouts=1, deterministic=False, between_chunks=None
 ):

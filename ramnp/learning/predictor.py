@@ -1,7 +1,5 @@
-"""A trained agent, loaded from a run, that looks at images and says what they are."""
+"""A trained agent that looks at images and classifies them."""
 
-import dataclasses
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -11,35 +9,20 @@ from ramnp.agent import parameters
 from ramnp.agent.layers import log_softmax
 from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config
-from ramnp.learning.recipes import TASKS
-from ramnp.support import checkpoint
-from ramnp.support.errors import CheckpointError, UserError, brief
+from ramnp.support import process
+from ramnp.support.errors import UserError
 
-# Images looked at together: the more, the faster the products, and the less often do
-# threads wait for each other; but no more of them than so many pixels in all.
+# Largest number of images and of pixels processed together. Larger chunks speed up the
+# matrix products and make threads wait for each other less often, but take more memory.
 CHUNK = 500
 CHUNK_PIXELS = 2**22
-# The trained agents that come with the project.
-TRAINED = os.path.join(os.path.dirname(__file__), "..", "..", "data", "trained")
-# What an agent's file tells of the epoch that it comes from: see metrics.jsonl.
-METRICS = (
-    "epoch",
-    "step",
-    "cross_entropy",
-    "baseline_loss",
-    "train_error",
-    "valid_error",
-    "learning_rate",
-    "images_per_second",
-    "seconds",
-)
 
 
 class Seen(NamedTuple):
-    """What an agent made of B images in T glimpses.
+    """An agent's predictions for B images in T glimpses.
 
-    A baseline sees the whole image: it gives no location and one class, as if T were
-    0 in locations and 1 in step_probabilities.
+    A comparison network sees the whole image and classifies it once: it has T = 0 in
+    `locations` and T = 1 in `step_probabilities`.
     """
 
     classes: np.ndarray  # (B,)
@@ -49,7 +32,7 @@ class Seen(NamedTuple):
 
 
 class Agent(NamedTuple):
-    """Parameters with the settings that they were trained under."""
+    """Parameters with the settings they were trained with."""
 
     params: dict
     config: Config
@@ -60,17 +43,18 @@ class Agent(NamedTuple):
         """The number of weights and biases."""
         return parameters.size(parameters.shapes(self.params))
 
+    @process.limited_blas
     def predict(self, images, rollouts=1, seed=0, deterministic=False, threads=None):
-        """Look at images (B, height, width), bytes or floats in 0..1; return a Seen.
+        """Return the Seen of images (B, height, width), uint8 or floats in 0..1.
 
-        Probabilities are means over rollouts. The same seed gives the same answer;
-        deterministic draws nothing: each location is the policy's mean. threads, one
-        per core by default, change no result.
+        Probabilities are means over `rollouts`. The same seed gives the same result;
+        with `deterministic`, each location is the policy's mean and nothing is drawn.
+        `threads` (default: one per core) does not affect results.
         """
         images = _as_images(images)
         if rollouts < 1:
             raise UserError(f"rollouts {rollouts}: must be at least 1")
-        if not len(images):  # the shapes of what one image would give
+        if not len(images):  # empty arrays in the shapes that one image would give
             seen = self.predict(np.zeros((1, *images.shape[1:]), np.uint8))
             return Seen(*(field[:0] for field in seen))
 
@@ -82,7 +66,7 @@ class Agent(NamedTuple):
 
         if len(images) <= chunk:
             return look(0)
-        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(threads or process.num_cores()) as pool:
             parts = list(pool.map(look, range(0, len(images), chunk)))
         return Seen(*(np.concatenate(field) for field in zip(*parts)))
 
@@ -102,80 +86,6 @@ class Agent(NamedTuple):
             locations.swapaxes(0, 1),
             step_probabilities,
         )
-
-
-def save_agent(path, agent, row):
-    """Write an agent as `load` reads it, with the row of metrics that it earned.
-
-    Weights take two bytes each, where none is beyond their range of 65,504.
-    """
-    vector, _ = parameters.flatten(agent.params)
-    if np.abs(vector).max() <= np.finfo(np.float16).max:
-        vector = vector.astype(np.float16)
-    meta = {
-        "config": dataclasses.asdict(agent.config),
-        "location_std": agent.location_std,
-        "training": {name: row[name] for name in METRICS},
-    }
-    checkpoint.save(path, {"parameters": vector}, meta)
-
-
-def load(run):
-    """Load an agent: of a run folder, of its own file, or the trained one of a task."""
-    return load_with_training(run)[0]
-
-
-def find(run):
-    """Return the path of an agent's file; a task's name means the one trained here."""
-    path = os.fspath(run)
-    if os.path.isdir(path):
-        path = os.path.join(path, "best.npz")
-    elif run in TASKS and not os.path.exists(path):
-        path = os.path.join(TRAINED, f"{run}.npz")
-    if not os.path.exists(path):
-        raise CheckpointError(f"{path} does not exist: train first, or check the name")
-    return path
-
-
-def load_with_training(run):
-    """Return an agent as `load` does, and the row of metrics saved with it."""
-    path = find(run)
-    arrays, meta = checkpoint.load(path)
-    try:
-        vector, config = arrays["parameters"], Config(**meta["config"])
-        location_std, training = meta["location_std"], meta["training"]
-        if type(location_std) not in (int, float) or not 0 < location_std < 1e300:
-            raise ValueError("its location_std is no standard deviation")
-        if not is_row_of_metrics(training):
-            raise ValueError("its training is no row of metrics")
-    except (KeyError, TypeError, ValueError, UserError) as error:
-        raise CheckpointError(
-            f"{path} does not hold an agent: {brief(error)}; use another file"
-        ) from error
-    # Counted before anything of that size is made.
-    size = model_of(config).num_parameters(config)
-    if vector.shape != (size,) or vector.dtype not in (np.float16, np.float32):
-        raise CheckpointError(
-            f"{path} does not fit its own configuration, which needs more or less "
-            f"than {vector.size} parameters of type {vector.dtype}; use another file"
-        )
-    vector = vector.astype(np.float32)
-    params = parameters.views(vector, parameter_shapes(config))
-    return Agent(params, config, location_std), training
-
-
-def is_row_of_metrics(row):
-    """Tell whether `row`, out of a file, is what a run writes about an epoch."""
-    return (
-        type(row) is dict
-        and row.keys() == dict.fromkeys(METRICS).keys()
-        and all(map(is_number, row.values()))
-    )
-
-
-def is_number(value):
-    """Tell whether `value`, out of a file, is a finite number."""
-    return type(value) in (int, float) and abs(value) < 1e300
 
 
 def parameter_shapes(config):

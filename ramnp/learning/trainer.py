@@ -12,10 +12,11 @@ from tqdm import tqdm
 from ramnp.agent import parameters
 from ramnp.learning import diagnostics, optimizers
 from ramnp.learning.evaluation import count_wrong
-from ramnp.learning.predictor import Agent, parameter_shapes, save_agent
+from ramnp.learning.predictor import Agent, parameter_shapes
+from ramnp.runs import agent_file
 from ramnp.runs import state as run_state
 from ramnp.runs.workers import Workers
-from ramnp.support import signals
+from ramnp.support import process, signals
 from ramnp.support.errors import DivergenceError, WorkerError
 from ramnp.support.files import write_atomically
 
@@ -60,7 +61,7 @@ def train(config, digits, folder, state, threads=1, save_every=0):
                     row = trainer.end_epoch(wrong)
                 if wrong.error < state.best_error:
                     state.best_error = wrong.error
-                    save_agent(os.path.join(folder, "best.npz"), agent, row)
+                    agent_file.save(os.path.join(folder, "best.npz"), agent, row)
                 lines = "".join(json.dumps(row) + "\n" for row in state.history)
                 write_atomically(os.path.join(folder, "metrics.jsonl"), lines)
                 save()
@@ -133,6 +134,7 @@ class Trainer:
 
     # A run that diverges is stopped with a message of its own.
     @np.errstate(over="ignore", invalid="ignore")
+    @process.limited_blas
     def step(self):
         """Take one step on the next batch of the epoch."""
         config, state = self.config, self.state

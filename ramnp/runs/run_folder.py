@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from ramnp.datasets import mnist, scenes
 from ramnp.figures import pictures
 from ramnp.learning import evaluation, trainer
-from ramnp.learning import predictor as agents
 from ramnp.learning.config import Config
 from ramnp.learning.recipes import PAPER_ERRORS, TASKS, paper_row
-from ramnp.runs import state
+from ramnp.runs import agent_file, state
 from ramnp.support import signals
 from ramnp.support.errors import CheckpointError, UserError, brief
 from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_atomically
@@ -94,7 +93,7 @@ def run(config, data, folder, threads, options):
 def finish(folder, digits, now, pool):
     """Test the best agent, draw the pictures, and say what there is to see."""
     best = os.path.join(folder, BEST)
-    agent, row = agents.load_with_training(best)
+    agent, row = agent_file.load_with_training(best)
     config = agent.config
     # The agent's file tells what the whole run took, wherever it is carried.
     row |= {
@@ -102,7 +101,7 @@ def finish(folder, digits, now, pool):
         "images_per_second": sum(r["images_per_second"] for r in now.history)
         / len(now.history),
     }
-    agents.save_agent(best, agent, row)
+    agent_file.save(best, agent, row)
     result = evaluation.test_result(agent, row, digits, pool, config.rollouts)
     write_atomically(os.path.join(folder, "result.json"), _as_json(result))
     pictures = draw(folder, digits, agent, now.history)

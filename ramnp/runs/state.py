@@ -10,7 +10,7 @@ from ramnp.agent import parameters
 from ramnp.learning import diagnostics, optimizers
 from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config, option_name
-from ramnp.learning.predictor import METRICS, is_number
+from ramnp.runs.agent_file import METRICS, is_number
 from ramnp.support import checkpoint, process
 from ramnp.support.errors import CheckpointError, UserError, brief
 

@@ -187,6 +187,7 @@ def main(arguments):
         Connection(sending, readable=False) as answers,
         open(file, "r+b", buffering=0) as file,
         contextlib.suppress(EOFError, OSError),
+        process.limited_blas,
     ):
         config, split, shape, dtype = orders.recv()
         process.reuse_memory()

@@ -22,6 +22,7 @@ from ramnp.datasets.mnist import Split
 from ramnp.learning import evaluation, optimizers, reinforce
 from ramnp.learning import trainer as training
 from ramnp.runs import state
+from ramnp.support import process
 
 STEPS = 4  # of training in a round
 PREDICTED = 1000  # images predicted at once
@@ -63,7 +64,11 @@ def measure(config, digits, threads, rounds):
         now = state.initial(config, len(digits.train.labels))
         return training.Trainer(config, digits.train, now, threads)
 
-    with ThreadPoolExecutor(threads) as pool, trainer(threads) as together:
+    with (
+        process.limited_blas,
+        ThreadPoolExecutor(threads) as pool,
+        trainer(threads) as together,
+    ):
         return _measure(digits, pool, threads, together, trainer(1), rounds)
 
 

@@ -28,13 +28,13 @@ def add_data_and_threads(parser):
         type=int,
         metavar="N",
         help="how many cores work at a time, which changes no result "
-        f"(default: all, {os.cpu_count()} here)",
+        f"(default: all, {process.num_cores()} here)",
     )
 
 
 def num_threads(given):
     """Return what --threads asks for, one per core by default."""
-    threads = os.cpu_count() or 1 if given is None else given
+    threads = process.num_cores() if given is None else given
     if not 1 <= threads <= 1024:
         raise UserError(f"--threads {threads}: must be between 1 and 1024")
     return threads
@@ -45,9 +45,9 @@ def run(main):
 
     0 done, 2 bad input, 3 diverged, 130 and 143 interrupted by SIGINT and SIGTERM.
     """
-    process.configure()
+    process.reuse_memory()
     try:
-        with signals.raised():
+        with process.limited_blas, signals.raised():
             code = main(sys.argv[1:])
             sys.stdout.flush()
     except UserError as error:

@@ -13,9 +13,8 @@ from ramnp.agent import model
 from ramnp.datasets import scenes
 from ramnp.datasets.mnist import Digits
 from ramnp.learning import diagnostics, reinforce
-from ramnp.learning import predictor as agents
 from ramnp.learning import trainer as training
-from ramnp.runs import state
+from ramnp.runs import agent_file, state
 from ramnp.support import checkpoint, signals
 from ramnp.support.errors import DivergenceError
 from tests.helpers import relative_error, small_config, small_split, wrong_of
@@ -354,7 +353,7 @@ def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "count_wrong", told)
     last = train(tiny_config(), digits, tmp_path)
-    best, row = agents.load_with_training(tmp_path)
+    best, row = agent_file.load_with_training(tmp_path)
     assert row["epoch"] == 2 and row["valid_error"] == 10.0 == last.best_error
     assert np.array_equal(best.params["core"]["W_h"], kept[1])
     assert not np.array_equal(kept[1], kept[2])
@@ -371,8 +370,8 @@ def test_an_agent_may_scatter_less_where_it_is_judged(digits, tmp_path):
         for name in ("0.0", "0.01")
     )
     assert all(np.array_equal(one[name], other[name]) for name in one)
-    assert agents.load(tmp_path / "0.01").location_std == 0.01
-    assert agents.load(tmp_path / "0.0").location_std > 0.1
+    assert agent_file.load(tmp_path / "0.01").location_std == 0.01
+    assert agent_file.load(tmp_path / "0.0").location_std > 0.1
 
 
 def test_metrics_are_a_row_an_epoch_with_the_promised_keys(

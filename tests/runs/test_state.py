@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ramnp.learning import trainer as training
 from ramnp.learning.diagnostics import METRICS as DIAGNOSTICS
-from ramnp.learning.predictor import METRICS
 from ramnp.runs import state
+from ramnp.runs.agent_file import METRICS
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, DivergenceError
 from tests.fuzzing import spoil

@@ -1,28 +1,57 @@
-"""What is settled before NumPy is loaded."""
+"""What a process settles: BLAS threads, memory, module path."""
 
+import contextlib
 import os
 import subprocess
 import sys
+
+import pytest
 
 import ramnp
 from ramnp.support import process
 
 
-def test_each_thread_gets_one_blas_thread_unless_the_user_says_otherwise(monkeypatch):
-    """The environment is completed, never overruled."""
-    monkeypatch.setattr(os, "environ", {"MKL_NUM_THREADS": "3"})
-    monkeypatch.delitem(sys.modules, "numpy")
-    process.configure()
-    assert os.environ["OPENBLAS_NUM_THREADS"] == "1" == process.blas_threads()
-    assert os.environ["MKL_NUM_THREADS"] == "3"
+def threads_of_a_product():
+    (number,) = {library["num_threads"] for library in process._blas().info()}
+    return number
 
 
-def test_once_numpy_is_loaded_the_environment_stays_true(monkeypatch):
-    """What it says is what this process does, and what a worker will do."""
+@pytest.fixture
+def three_threads(monkeypatch):
+    """BLAS with three threads, and an environment that says nothing about it."""
     monkeypatch.setattr(os, "environ", {})
-    assert "numpy" in sys.modules
-    process.configure()
-    assert os.environ == {} and process.blas_threads() == "all"
+    with process._blas().limit(limits=3):
+        yield
+
+
+def test_blas_uses_one_thread_within_the_block_alone(three_threads):
+    """Whoever imports ramnp keeps the threads of BLAS for everything else."""
+    with process.limited_blas:
+        assert threads_of_a_product() == 1 == int(process.blas_threads())
+    assert threads_of_a_product() == 3
+
+
+@pytest.mark.parametrize("variable", process._BLAS_VARIABLES)
+def test_the_number_that_the_user_sets_in_the_environment_counts(
+    variable, three_threads
+):
+    """Any of the usual variables, also after NumPy was loaded."""
+    os.environ[variable] = "2"
+    with process.limited_blas:
+        assert threads_of_a_product() == 2 == int(process.blas_threads())
+    for nonsense in ("", "0", "many"):
+        os.environ[variable] = nonsense
+        assert process.blas_threads() == "1"
+
+
+def test_overlapping_users_of_the_limit_leave_no_trace(three_threads):
+    """The first to enter leaves first, an exception included: it holds till the last."""
+    with contextlib.ExitStack() as later:
+        with pytest.raises(KeyError), process.limited_blas:
+            later.enter_context(process.limited_blas)
+            raise KeyError
+        assert threads_of_a_product() == 1
+    assert threads_of_a_product() == 3
 
 
 def test_freed_arrays_are_used_again():
@@ -30,8 +59,8 @@ def test_freed_arrays_are_used_again():
     program = """
 import sys
 from ramnp.support import process
-if sys.argv[1] == "configured":
-    process.configure()
+if sys.argv[1] == "reused":
+    process.reuse_memory()
 import resource
 import numpy as np
 def faults():
@@ -45,10 +74,10 @@ print(faults())
 """
     counts = {
         how: int(subprocess.check_output([sys.executable, "-c", program, how]))
-        for how in ("plain", "configured")
+        for how in ("plain", "reused")
     }
-    assert counts["configured"] < 100
-    assert counts["configured"] <= counts["plain"]
+    assert counts["reused"] < 100
+    assert counts["reused"] <= counts["plain"]
 
 
 def test_a_new_process_finds_the_same_modules(tmp_path, monkeypatch):

@@ -1,0 +1,107 @@
+"""The file of a trained agent: saving, finding and loading it."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from ramnp.agent import parameters
+from ramnp.learning.choices import model_of
+from ramnp.learning.config import Config
+from ramnp.learning.predictor import Agent, parameter_shapes
+from ramnp.learning.recipes import TASKS
+from ramnp.support import checkpoint
+from ramnp.support.errors import CheckpointError, UserError, brief
+
+# The trained agents that come with the project.
+TRAINED = os.path.join(os.path.dirname(__file__), "..", "..", "data", "trained")
+# The file keeps these metrics of the agent's epoch; see metrics.jsonl.
+METRICS = (
+    "epoch",
+    "step",
+    "cross_entropy",
+    "baseline_loss",
+    "train_error",
+    "valid_error",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+)
+
+
+def save(path, agent, row):
+    """Write an agent as `load` reads it, with the row of metrics of its epoch.
+
+    Weights take two bytes each if none exceeds float16's largest number, 65,504.
+    """
+    vector, _ = parameters.flatten(agent.params)
+    if np.abs(vector).max() <= np.finfo(np.float16).max:
+        vector = vector.astype(np.float16)
+    meta = {
+        "config": dataclasses.asdict(agent.config),
+        "location_std": agent.location_std,
+        "training": {name: row[name] for name in METRICS},
+    }
+    checkpoint.save(path, {"parameters": vector}, meta)
+
+
+def load(run):
+    """Return a trained agent, ready to predict.
+
+    run: a run folder (its best agent), an agent's file, or a task such as "cluttered"
+    (the agent shipped for it). Raises CheckpointError if there is none or the file is
+    damaged.
+    """
+    return load_with_training(run)[0]
+
+
+def find(run):
+    """Return the path of an agent's file; a task's name means its shipped agent."""
+    path = os.fspath(run)
+    if os.path.isdir(path):
+        path = os.path.join(path, "best.npz")
+    elif path in TASKS and not os.path.exists(path):
+        path = os.path.join(TRAINED, f"{path}.npz")
+    if not os.path.exists(path):
+        raise CheckpointError(f"{path} does not exist: train first, or check the name")
+    return path
+
+
+def load_with_training(run):
+    """Return an agent as `load` does, and the row of metrics saved with it."""
+    path = find(run)
+    arrays, meta = checkpoint.load(path)
+    try:
+        vector, config = arrays["parameters"], Config(**meta["config"])
+        location_std, training = meta["location_std"], meta["training"]
+        if type(location_std) not in (int, float) or not 0 < location_std < 1e300:
+            raise ValueError("its location_std is not a standard deviation")
+        if not is_row_of_metrics(training):
+            raise ValueError("its training is not a row of metrics")
+    except (KeyError, TypeError, ValueError, UserError) as error:
+        raise CheckpointError(
+            f"{path} does not hold an agent: {brief(error)}; use another file"
+        ) from error
+    # Check the size before allocating.
+    size = model_of(config).num_parameters(config)
+    if vector.shape != (size,) or vector.dtype not in (np.float16, np.float32):
+        raise CheckpointError(
+            f"{path} holds {vector.size} parameters of type {vector.dtype}, which do "
+            "not fit its own configuration; use another file"
+        )
+    params = parameters.views(vector.astype(np.float32), parameter_shapes(config))
+    return Agent(params, config, location_std), training
+
+
+def is_row_of_metrics(row):
+    """Return whether `row`, read from a file, is the metrics of an epoch."""
+    return (
+        type(row) is dict
+        and row.keys() == dict.fromkeys(METRICS).keys()
+        and all(map(is_number, row.values()))
+    )
+
+
+def is_number(value):
+    """Return whether `value`, read from a file, is a finite number."""
+    return type(value) in (int, float) and abs(value) < 1e300

@@ -1,0 +1,179 @@
+"""An agent's file: saved, found, loaded or refused."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ramnp
+from ramnp.agent import model
+from ramnp.comparison import whole_image
+from ramnp.learning.predictor import Agent
+from ramnp.learning.recipes import TASKS, make_config
+from ramnp.runs import agent_file
+from ramnp.support import checkpoint
+from ramnp.support.errors import CheckpointError, UserError
+from tests.fuzzing import spoil
+from tests.helpers import small_config
+
+ROW = dict.fromkeys(agent_file.METRICS, 0.5) | {"epoch": 3}
+
+
+@pytest.fixture
+def agent(rng):
+    config = small_config()
+    return Agent(model.init(rng, config), config, 0.1)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(256, size=(7, 11, 13), dtype=np.uint8)
+
+
+def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
+    """ramnp.load takes the run folder or the file and gives the same agent.
+
+    In the file, weights are rounded to two bytes.
+    """
+    for arrays in agent.params.values():
+        for array in arrays.values():
+            array[...] = array.astype(np.float16)
+    agent_file.save(tmp_path / "best.npz", agent, ROW)
+    for where in (tmp_path, str(tmp_path), tmp_path / "best.npz"):
+        loaded = ramnp.load(where)
+        assert loaded.config == agent.config and loaded.location_std == 0.1
+        seen, expected = loaded.predict(images), agent.predict(images)
+        assert np.array_equal(seen.probabilities, expected.probabilities)
+    assert agent_file.load_with_training(tmp_path)[1] == ROW
+
+
+def test_weights_beyond_the_range_of_two_bytes_are_kept(agent, tmp_path):
+    """65,504 is the largest; with a larger one among them, all take four bytes."""
+    agent.params["action"]["b_a"][0] = 65_504
+    for largest, kept in ((0, np.float16), (65_520, np.float32)):
+        agent.params["action"]["b_a"][1] = largest
+        agent_file.save(tmp_path / "best.npz", agent, ROW)
+        arrays, _ = checkpoint.load(tmp_path / "best.npz")
+        assert arrays["parameters"].dtype == kept
+        params = ramnp.load(tmp_path).params
+        assert params["action"]["b_a"][1] == largest
+        for network, name in (("core", "W_h"), ("glimpse", "b_g")):
+            expected = agent.params[network][name].astype(kept)
+            assert np.array_equal(params[network][name], expected)
+
+
+def test_the_name_of_a_task_means_its_trained_agent(agent, tmp_path, monkeypatch):
+    """Unless something of that name is there; a path is always a path."""
+    monkeypatch.setattr(agent_file, "TRAINED", str(tmp_path / "trained"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trained").mkdir()
+    agent_file.save(tmp_path / "trained" / "cluttered.npz", agent, ROW)
+    assert ramnp.load("cluttered").location_std == 0.1
+    for missing in ("translated", "./cluttered", "trained/cluttered"):
+        with pytest.raises(CheckpointError, match="does not exist: train first"):
+            ramnp.load(missing)
+    (tmp_path / "cluttered").mkdir()
+    agent_file.save(
+        tmp_path / "cluttered" / "best.npz", agent._replace(location_std=0.2), ROW
+    )
+    assert ramnp.load("cluttered").location_std == 0.2
+
+
+@pytest.mark.parametrize(
+    "task", [task for task in TASKS if Path(agent_file.TRAINED, f"{task}.npz").exists()]
+)
+def test_the_agents_that_come_with_the_project(task):
+    """Small, of the strongest recipe as it stands, each beside its test result."""
+    path = Path(agent_file.find(task))
+    assert path.stat().st_size <= 1_500_000
+    agent = ramnp.load(task)
+    assert agent.config == make_config(task, "best", seed=agent.config.seed)
+    result = json.loads(path.with_suffix(".json").read_text())
+    assert result["num_parameters"] == agent.num_parameters
+    assert result["num_test"] == 10_000
+    for name in ("task", "recipe", "seed", "epochs"):
+        assert result[name] == getattr(agent.config, name)
+    seen = agent.predict(np.zeros((1, 100, 100), np.uint8))
+    assert seen.locations.shape == (1, agent.config.num_glimpses, 2)
+
+
+def test_a_comparison_network_for_images_of_another_size_is_refused(rng, tmp_path):
+    """The size belongs to the configuration, and the parameters must fit it."""
+    config = small_config(model="fc", image_height=11, image_width=13, fc_size=6)
+    path = tmp_path / "best.npz"
+    agent_file.save(path, Agent(whole_image.init(rng, config), config, 0.1), ROW)
+    assert ramnp.load(path).config == config
+    arrays, meta = checkpoint.load(path)
+    for changes in ({"image_width": 14}, {"image_height": 2**14}, {"model": "conv"}):
+        changed = {"config": meta["config"] | changes}
+        checkpoint.save(path, arrays, meta | changed)
+        with pytest.raises(CheckpointError, match="do not fit its own config"):
+            ramnp.load(path)
+
+
+def test_what_holds_no_agent_is_refused_in_one_line(agent, tmp_path):
+    """Missing, foreign, or not fitting its own configuration."""
+    path = tmp_path / "best.npz"
+    agent_file.save(path, agent, ROW)
+    arrays, meta = checkpoint.load(path)
+    short = {"parameters": arrays["parameters"][1:]}
+    double = {"parameters": arrays["parameters"].astype(np.float64)}
+    config = meta["config"]
+    for bad_arrays, bad_meta in (
+        (short, meta),
+        (double, meta),
+        ({}, meta),
+        (arrays, {}),
+        (arrays, meta | {"location_std": 0.0}),
+        (arrays, meta | {"location_std": "wide"}),
+        (arrays, meta | {"location_std": 10**400}),
+        (arrays, meta | {"training": 3}),
+        (arrays, meta | {"training": {"epoch": 3}}),
+        (arrays, meta | {"training": ROW | {"more": 3}}),
+        (arrays, meta | {"training": ROW | {"seconds": "long"}}),
+        (arrays, meta | {"config": config | {"a\nb" * 10**5: 1}}),
+        (arrays, meta | {"config": config | {"task": "a\nb" * 10**5}}),
+        (arrays, meta | {"config": config | {"h_size": 10**4000}}),
+        (arrays, meta | {"config": [["h_size", 9]]}),
+        (arrays, meta | {"config": config | {"h_size": -1}}),
+        (arrays, meta | {"config": config | {"colour": "red"}}),
+        (arrays, meta | {"config": config | {"h_size": 10**9}}),
+    ):
+        checkpoint.save(path, bad_arrays, bad_meta)
+        with pytest.raises(CheckpointError, match=r"best\.npz") as error:
+            ramnp.load(path)
+        message = str(error.value)
+        assert "\n" not in message and len(message) < 300 + len(str(path))
+    with pytest.raises(CheckpointError, match="nowhere"):
+        ramnp.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "examples", [200, pytest.param(100_000, marks=pytest.mark.slow)]
+)
+def test_fuzzed_agents(agent, images, tmp_path, examples):
+    """One kind of error at most, and what is accepted can look at images."""
+    path = tmp_path / "best.npz"
+    agent_file.save(path, agent, ROW)
+    sound = checkpoint.load(path)
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(st.binary(max_size=60))
+    def check(script):
+        path.write_bytes(checkpoint._encode(*spoil(script, *sound)))
+        try:
+            loaded, training = agent_file.load_with_training(path)
+        except CheckpointError as error:
+            message = str(error)
+            assert message.isprintable() and len(message) < 300 + len(str(path))
+            return
+        assert json.dumps(training)
+        if loaded.config.num_glimpses < 100:
+            with contextlib.suppress(UserError), np.errstate(all="ignore"):
+                loaded.predict(images[:1])
+
+    check()
