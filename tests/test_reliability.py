@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ramnp import train
-from ramnp.figures import pictures
+from ramnp.figures import curves, film, glimpses
 from ramnp.learning import evaluation
 from ramnp.runs import run_folder
 from ramnp.support import checkpoint, signals
@@ -466,9 +466,9 @@ def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
     [
         (evaluation, "count_wrong"),
         (evaluation, "test_result"),
-        (pictures, "draw_curves"),
-        (pictures, "draw_glimpses"),
-        (pictures, "animate_glimpses"),
+        (curves, "draw_curves"),
+        (glimpses, "draw_glimpses"),
+        (film, "animate_glimpses"),
     ],
 )
 def test_stopped_while_it_tests_or_draws(
@@ -482,8 +482,9 @@ def test_stopped_while_it_tests_or_draws(
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        for name in ("draw_curves", "draw_glimpses", "animate_glimpses"):
-            patch.setattr(pictures, name, lambda *given: None)
+        patch.setattr(curves, "draw_curves", lambda *given: None)
+        patch.setattr(glimpses, "draw_glimpses", lambda *given: None)
+        patch.setattr(film, "animate_glimpses", lambda *given: None)
         patch.setattr(module, function, interrupt)
         with pytest.raises(signals.Interrupted) as stopped, signals.raised():
             resume(tmp_path)

@@ -23,7 +23,7 @@ from common import COLOURS, DIGITS, Film, outline, show
 
 from ramnp.agent import glimpse_sensor, model, parameters
 from ramnp.datasets import mnist, scenes
-from ramnp.figures import pictures
+from ramnp.figures import film
 from ramnp.learning import evaluation
 from ramnp.learning.recipes import make_config
 from ramnp.learning.trainer import Trainer
@@ -316,7 +316,7 @@ plt.show()
 with tempfile.TemporaryDirectory() as folder:
     gif = Path(folder, "glimpses.gif")
     shown = type(seen)(*(field[:8] for field in seen))
-    pictures.animate_glimpses(images[:8], labels[:8], shown, config, gif)
+    film.animate_glimpses(images[:8], labels[:8], shown, config, gif)
     animation = gif.read_bytes()
 Film(animation)
 

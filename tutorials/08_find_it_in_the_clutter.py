@@ -26,7 +26,7 @@ import ramnp
 from ramnp.agent import glimpse_sensor
 from ramnp.datasets import mnist, scenes
 from ramnp.datasets.mnist import Split
-from ramnp.figures import pictures
+from ramnp.figures import film
 from ramnp.learning import evaluation
 from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config
@@ -470,7 +470,7 @@ images, labels = scenes.frozen_chunk(digits.test, "test", 0, config)
 shown = agent.predict(images[:8])
 with tempfile.TemporaryDirectory() as folder:
     gif = Path(folder, "glimpses.gif")
-    pictures.animate_glimpses(images[:8], labels[:8], shown, config, gif)
+    film.animate_glimpses(images[:8], labels[:8], shown, config, gif)
     animation = gif.read_bytes()
 Film(animation)
 

@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from ramnp.datasets import mnist, scenes
-from ramnp.figures import pictures
+from ramnp.figures import curves, film, glimpses
 from ramnp.learning import evaluation, trainer
 from ramnp.learning.config import Config
 from ramnp.learning.recipes import PAPER_ERRORS, TASKS, paper_row
@@ -17,6 +17,7 @@ from ramnp.support.errors import CheckpointError, UserError, brief
 from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_atomically
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
+PICTURES = "curves.png", "glimpses.png", "glimpses.gif"
 NUM_PICTURED = 8
 
 
@@ -118,19 +119,16 @@ def finish(folder, digits, now, pool):
 
 def draw(folder, digits, agent, history):
     """Draw the curves, and the glimpses if there are any; return the paths."""
-    curves = os.path.join(folder, "curves.png")
-    pictures.draw_curves(history, curves, agent.config.task)
+    paths = [os.path.join(folder, name) for name in PICTURES]
+    curves.draw_curves(history, paths[0], agent.config.task)
     if agent.config.model != "ram":
-        return [curves]
+        return paths[:1]
     images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
     images, labels = images[:NUM_PICTURED], labels[:NUM_PICTURED]
     seen = agent.predict(images)
-    sheet, film = (
-        os.path.join(folder, name) for name in ("glimpses.png", "glimpses.gif")
-    )
-    pictures.draw_glimpses(images, labels, seen, agent.config, sheet)
-    pictures.animate_glimpses(images, labels, seen, agent.config, film)
-    return [curves, sheet, film]
+    glimpses.draw_glimpses(images, labels, seen, agent.config, paths[1])
+    film.animate_glimpses(images, labels, seen, agent.config, paths[2])
+    return paths
 
 
 def _refuse_if_in_use(folder):

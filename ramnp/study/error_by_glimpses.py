@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from ramnp.figures import pictures
+from ramnp.figures import curves
 from ramnp.learning.recipes import PAPER_ERRORS, TABLES
 from ramnp.study import rows
 from ramnp.support.files import make_folder
@@ -20,7 +20,7 @@ def draw_figure(results):
     }
     make_folder(results)
     path = os.path.join(results, FIGURE)
-    pictures.draw_error_by_glimpses(panels, path)
+    curves.draw_error_by_glimpses(panels, path)
     return path
 
 
@@ -40,7 +40,7 @@ def _ours(table, task, results):
             ]
             T = range(1, 1 + min(map(len, errors)))
             errors = np.mean([e[: len(T)] for e in errors], axis=0)
-            yield pictures.Line(name, colour, T, errors)
+            yield curves.Line(name, colour, T, errors)
 
 
 def _papers(task):
@@ -50,6 +50,4 @@ def _papers(task):
         for row, (arxiv, _) in PAPER_ERRORS[task].items()
         if row.startswith("ram-")
     }
-    return pictures.Line(
-        "the paper, test", "policy", [*points], [*points.values()], "o"
-    )
+    return curves.Line("the paper, test", "policy", [*points], [*points.values()], "o")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from ramnp.figures import pictures
+from ramnp.figures import curves
 from ramnp.study import error_by_glimpses, rows
 from ramnp.support.errors import UserError
 from tests.study.test_table import put
@@ -22,7 +22,7 @@ def panels(monkeypatch):
         for title, lines in panels.items():
             drawn[title] = {n: ([*x], [*map(float, y)]) for n, _, x, y, _ in lines}
 
-    monkeypatch.setattr(pictures, "draw_error_by_glimpses", draw)
+    monkeypatch.setattr(curves, "draw_error_by_glimpses", draw)
     return drawn
 
 
