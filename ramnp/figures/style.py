@@ -39,6 +39,8 @@ STYLE = {
     "ytick.color": COLOURS["ink"],
     "legend.frameon": False,
     "figure.facecolor": "white",
+    "figure.constrained_layout.h_pad": 0.08,  # inches
+    "figure.constrained_layout.w_pad": 0.08,
     "figure.dpi": 110,
     "savefig.facecolor": "white",
     "savefig.dpi": "figure",
