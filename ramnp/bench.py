@@ -5,7 +5,9 @@ import statistics
 import subprocess
 import sys
 
+from ramnp.datasets import mnist
 from ramnp.learning.recipes import TASKS, make_config
+from ramnp.study import speed
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 
@@ -14,10 +16,10 @@ def parse(arguments):
     """Return the options of the command."""
     parser = command_line.Parser(
         prog="python -m ramnp.bench",
-        description="Measure training (scenes composed anew, batch of the quick "
-        "recipe) and prediction (1,000 images, and one), medians over rounds. The "
-        "sgemm share is the time that the step's matrix products take alone, measured "
-        "in turn with it, over the time of the step.",
+        description="Measure the speed of training (new scenes, batch of the quick "
+        "recipe) and prediction (1,000 images, and one); medians over rounds. The "
+        "sgemm share is the time of a step's matrix products alone, measured in turn "
+        "with the step, divided by the time of the step.",
     )
     parser.add_argument(
         "--task", choices=TASKS, help="measure one task (default: all of them)"
@@ -45,37 +47,29 @@ def main(arguments):
     else:
         reports = []
         for task in TASKS:
-            # A process of its own each: the peak of memory is one per process.
-            again = [sys.executable, "-m", "ramnp.bench", *arguments]
-            ran = subprocess.run(
-                [*again, "--task", task, "--json"], stdout=subprocess.PIPE, check=False
-            )
-            if ran.returncode:
-                return ran.returncode
-            reports.append(json.loads(ran.stdout))
+            # One process per task: peak memory is measured per process.
+            command = [sys.executable, "-m", "ramnp.bench", *arguments]
+            command += ["--task", task, "--json"]
+            done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+            if done.returncode:
+                return done.returncode
+            reports.append(json.loads(done.stdout))
         report = merged(reports)
     print(json.dumps(report) if options.json else table(report))
     return 0
 
 
 def measure(options):
-    """Return the report of one task."""
-    from ramnp.datasets import mnist
-    from ramnp.study import speed
-
+    """Return the report on one task."""
     config = make_config(options.task)
     digits = mnist.load(options.data, num_classes=config.num_classes)
     threads = command_line.num_threads(options.threads)
-    figures, gflops = speed.measure(config, digits, threads, options.rounds)
-    return {
-        "tasks": {options.task: figures},
-        "sgemm_gflops": gflops,
-        "threads": threads,
-    }
+    row, gflops = speed.measure(config, digits, threads, options.rounds)
+    return {"tasks": {options.task: row}, "sgemm_gflops": gflops, "threads": threads}
 
 
 def merged(reports):
-    """Return one report of all tasks."""
+    """Return one report on all tasks."""
     return {
         "tasks": {
             task: row for report in reports for task, row in report["tasks"].items()
@@ -87,25 +81,25 @@ def merged(reports):
 
 COLUMNS = {
     "training, images/s": ("train_images_per_second", "{:,.0f}"),
-    "  by one thread": ("train_images_per_second_one_thread", "{:,.0f}"),
-    "  threads gain": ("thread_speedup", "{:.2f} x"),
+    "  with one thread": ("train_images_per_second_one_thread", "{:,.0f}"),
+    "  gain by threads": ("thread_speedup", "{:.2f} x"),
     "prediction, images/s": ("predict_images_per_second", "{:,.0f}"),
     "one image, ms": ("latency_ms", "{:.2f}"),
     "share of sgemm": ("sgemm_share", "{:.0%}"),
     "sgemm, GFLOP/s": ("sgemm_gflops", "{:.0f}"),
-    "multiply-adds an image": ("multiply_adds_per_image", "{:,.0f}"),
+    "multiply-adds per image": ("multiply_adds_per_image", "{:,.0f}"),
     "peak memory, MiB": ("peak_mib", "{:.0f}"),
 }
 
 
 def table(report):
-    """Return the report as a table for a person, a column for each task."""
+    """Return the report as a readable table with a column for each task."""
     tasks, gflops = report["tasks"], report["sgemm_gflops"]
     machine = f"{report['threads']} threads; square products at {gflops:.0f} GFLOP/s"
     lines = [machine, "", _line("", tasks)]
     for name, (key, form) in COLUMNS.items():
         lines.append(_line(name, [form.format(row[key]) for row in tasks.values()]))
-    lines += ["", "where one thread's training time goes"]
+    lines += ["", "training time of one thread"]
     for stage in next(iter(tasks.values()))["time"]:
         shares = [f"{row['time'][stage]:.1%}" for row in tasks.values()]
         lines.append(_line(f"  {stage}", shares))

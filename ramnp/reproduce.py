@@ -1,4 +1,4 @@
-"""Fill the paper's tables with runs of ours: python -m ramnp.reproduce --table 1a."""
+"""Fill the paper's tables with our own runs: python -m ramnp.reproduce --table 1a."""
 
 import concurrent.futures
 import io
@@ -7,11 +7,17 @@ import shlex
 import shutil
 import sys
 
-from ramnp.learning.recipes import TABLES
-from ramnp.support import command_line, signals
-from ramnp.support.errors import UserError
+import numpy as np
+from tqdm import tqdm
 
-ATTEMPTS = 3  # at a run that is killed time and again
+from ramnp.datasets import mnist
+from ramnp.learning.recipes import TABLES
+from ramnp.study import jobs, rows, table
+from ramnp.support import command_line, process, signals
+from ramnp.support.errors import UserError
+from ramnp.support.files import make_folder, write_atomically
+
+ATTEMPTS = 3  # at a run that is killed again and again
 SMOKE = "runs/smoke"
 SMOKE_EPOCHS = 2
 SMOKE_DIGITS = 2800  # of which 2,000 are for training
@@ -21,8 +27,8 @@ def parse(arguments):
     """Return the options of the command."""
     parser = command_line.Parser(
         prog="python -m ramnp.reproduce",
-        description="Train the rows of the paper's tables that have no result yet, go "
-        "on with those that were interrupted, and write results/TABLE.md and "
+        description="Train the rows of the paper's tables that have no result yet, "
+        "resume those that were interrupted, and write results/TABLE.md and "
         "results/glimpses.png.",
     )
     parser.add_argument(
@@ -34,8 +40,8 @@ def parse(arguments):
         "--rows",
         nargs="+",
         metavar="ROW",
-        help="rows by their names in TABLE.md, as ram-6 or best (default: all; with "
-        "--smoke one of each kind)",
+        help="rows by their names in TABLE.md, such as ram-6 or best (default: all; "
+        "with --smoke one of each kind)",
     )
     parser.add_argument(
         "--seeds",
@@ -48,32 +54,32 @@ def parse(arguments):
         "--epochs",
         type=int,
         metavar="N",
-        help="epochs of each run (default: as the row's recipe says, or as many as "
-        "the run was begun with)",
+        help="epochs of each run (default: those of the row's recipe, or of the run "
+        "that is resumed)",
     )
     parser.add_argument(
         "--jobs",
         type=int,
         metavar="N",
-        help="runs at a time, each a process that has its share of the cores and one "
-        f"BLAS thread a core (default: one per core, {_cores()} here)",
+        help="number of runs at a time, which share the cores (default: one per core, "
+        f"{process.num_cores()} here)",
     )
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="have the runs done by the workers of a Dask cluster, one thread each; "
-        "they need the same files under the same paths",
+        help="run on the workers of a Dask cluster, one thread per run; they need the "
+        "same files under the same paths",
     )
     parser.add_argument(
         "--smoke",
         action="store_true",
-        help=f"try the whole path in {SMOKE}, on {SMOKE_DIGITS:,} digits "
+        help=f"try everything in {SMOKE}, on {SMOKE_DIGITS:,} digits "
         "(default: --table 1a)",
     )
     parser.add_argument(
         "--only-table",
         action="store_true",
-        help="train nothing, make the table and the figure from what is there",
+        help="train nothing; only rebuild the table and figure",
     )
     options = parser.parse_args(arguments)
     if options.smoke and options.only_table:
@@ -87,20 +93,16 @@ def parse(arguments):
         )
     if options.jobs and options.scheduler:
         raise UserError(
-            "--jobs and --scheduler: give one of them, a cluster has its own"
+            "--jobs and --scheduler: give one of them, a cluster has its own workers"
         )
     for name in ("seeds", "epochs", "jobs"):
-        number = getattr(options, name)
-        if number is not None and not 1 <= number <= 1024:
-            raise UserError(f"--{name} {number}: must be between 1 and 1024")
+        command_line.check_range(f"--{name}", getattr(options, name), 1, 1024)
     return options
 
 
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
-    from ramnp.study import rows
-
     place = rows.Place(os.path.join("runs", "reproduce"), "results")
     if options.only_table:
         print(*_publish(place), sep="\n")
@@ -108,41 +110,37 @@ def main(arguments):
     if options.smoke:
         place = smoke_place()
         options.epochs = options.epochs or SMOKE_EPOCHS
-    jobs = chosen_jobs(options)
-    left = [rows.still_to_do(job, place, options.epochs) for job in jobs]
+    chosen = chosen_jobs(options)
+    left = [rows.still_to_do(job, place, options.epochs) for job in chosen]
     left = [job for job in left if job]
-    _publish(place)  # or say what is damaged, before anything is trained
-    print(f"runs to do: {len(left)}, done before: {len(jobs) - len(left)}", flush=True)
+    _publish(place)  # fails on damaged results before anything is trained
+    print(
+        f"runs to do: {len(left)}, done before: {len(chosen) - len(left)}", flush=True
+    )
     try:
-        code = do(left, place, options) if left else 0
+        code = do(left, place, options.jobs, options.scheduler) if left else 0
     except signals.Interrupted as interrupted:
         if not options.smoke:
             interrupted.add_note(
-                "and saved; go on with "
+                "and saved; resume with "
                 f"python -m ramnp.reproduce {shlex.join(arguments)}"
             )
         raise
-    table, figure = _publish(place)
-    print(f"the table: {table}\nthe figure: {figure}")
+    table_path, figure_path = _publish(place)
+    print(f"the table: {table_path}\nthe figure: {figure_path}")
     return code
 
 
 def _publish(place):
-    """Make all that is made from results; return the paths."""
-    from ramnp.study import error_by_glimpses, table
+    """Write the table and the figure from the results; return their paths."""
+    from ramnp.study import error_by_glimpses  # loads matplotlib
 
-    table = table.write_table(place.results)
-    return table, error_by_glimpses.draw_figure(place.results)
+    table_path = table.write_table(place.results)
+    return table_path, error_by_glimpses.draw_figure(place.results)
 
 
 def smoke_place():
-    """Return a Place with a few digits, and nothing done yet."""
-    import numpy as np
-
-    from ramnp.datasets import mnist
-    from ramnp.study import rows
-    from ramnp.support.files import make_folder, write_atomically
-
+    """Return a Place with few digits and no runs."""
     runs, results, data = (
         os.path.join(SMOKE, name) for name in ("runs", "results", "digits.npz")
     )
@@ -157,58 +155,47 @@ def smoke_place():
 
 
 def chosen_jobs(options):
-    """Return the jobs that the options ask for, each seed of all rows in its turn."""
-    from ramnp.study import rows
-
+    """Return the jobs that the options ask for: for each seed in turn, all rows."""
     tables = [*TABLES] if options.table == "all" else [options.table]
-    names_of = {table: rows.row_names(table) for table in tables}
-    known = {
-        row: None for names in names_of.values() for row in names
-    }  # in their order
-    if options.rows is None and options.smoke:
-        first_of_kind = {row.partition("-")[0]: row for row in reversed(known)}
-        options.rows = [*first_of_kind.values()]
-    for row in options.rows or ():
+    pairs = [(name, row) for name in tables for row in rows.row_names(name)]
+    known = dict.fromkeys(row for _, row in pairs)
+    chosen = options.rows or known
+    if options.smoke and not options.rows:  # the first row of each kind
+        chosen = {row.partition("-")[0]: row for row in reversed(known)}.values()
+    for row in chosen:
         if row not in known:
             raise UserError(
                 f"--rows {row}: table {options.table} has {', '.join(known)}"
             )
     changes = {"epochs": options.epochs} if options.epochs else {}
     return [
-        rows.Job(table, row, rows.row_config(table, row, seed=seed, **changes))
+        rows.Job(name, row, rows.row_config(name, row, seed=seed, **changes))
         for seed in range(options.seeds)
-        for table, names in names_of.items()
-        for row in names
-        if options.rows is None or row in options.rows
+        for name, row in pairs
+        if row in chosen
     ]
 
 
-def do(jobs, place, options):
+def do(todo, place, num_jobs=None, scheduler=None):
     """Do the jobs; return 0, or the exit code of the first that failed."""
-    from ramnp.datasets import mnist
-    from ramnp.study.jobs import dask_executor, local_executor
-
-    mnist.load(place.data)  # fetched once, before several runs at once need it
-    count = min(options.jobs or _cores(), len(jobs))
-    if options.scheduler:
-        opened, threads = dask_executor(options.scheduler), 1
+    mnist.load(place.data)  # download once, before several runs need it
+    cores = process.num_cores()
+    count = min(num_jobs or cores, len(todo))
+    if scheduler:
+        opened, threads = jobs.dask_executor(scheduler), 1
     else:
-        opened, threads = local_executor(count), max(1, _cores() // count)
+        opened, threads = jobs.local_executor(count), max(1, cores // count)
     with opened as (executor, stop):
-        return do_with(executor, stop, jobs, place, threads)
+        return do_with(executor, stop, todo, place, threads)
 
 
-def do_with(executor, stop, jobs, place, threads):
-    """Do the jobs as an executor finds time; return as `do` does."""
-    from tqdm import tqdm
-
-    from ramnp.study import rows
-    from ramnp.study.jobs import POLL, supervise
+def do_with(executor, stop, todo, place, threads):
+    """Do the jobs with the workers of an executor; return as `do` does."""
 
     def submit(job):
         settings = rows.train_options(job.config, place.data)
         return executor.submit(
-            supervise,
+            jobs.supervise,
             [*settings, "--threads", str(threads)],
             os.path.join(place.runs, job.folder),
             os.getcwd(),
@@ -217,31 +204,31 @@ def do_with(executor, stop, jobs, place, threads):
 
     code, running = 0, {}
     progress = tqdm(
-        total=sum(job.config.epochs for job in jobs),
-        initial=rows.epochs_done(jobs, place),
+        total=sum(job.config.epochs for job in todo),
+        initial=rows.epochs_done(todo, place),
         unit="epoch",
         disable=None,
     )
     with progress as bar, signals.held_back() as stop_if_asked:
-        running |= {submit(job): (job, 1) for job in jobs}
+        running |= {submit(job): (job, 1) for job in todo}
         while running:
             stop_if_asked()
             ended, _ = concurrent.futures.wait(
-                running, POLL, concurrent.futures.FIRST_COMPLETED
+                running, jobs.POLL, concurrent.futures.FIRST_COMPLETED
             )
             for future in ended:
                 job, attempt = running.pop(future)
                 outcome = future.result()
                 if outcome.code == 0:
-                    result = rows.keep_result(job, place)
+                    numbers = rows.keep_result(job, place).numbers
                     _publish(place)
                     bar.write(
-                        f"{job}: test error {result.figures['test_error']:.2f} %, "
+                        f"{job}: test error {numbers['test_error']:.2f} %, "
                         f"{job.config.epochs} epochs, "
-                        f"{result.figures['seconds'] / 60:.1f} minutes"
+                        f"{numbers['seconds'] / 60:.1f} minutes"
                     )
                 elif outcome.was_stopped and attempt < ATTEMPTS:
-                    bar.write(f"{job}: its process was killed; it goes on")
+                    bar.write(f"{job}: its process was killed; it is resumed")
                     running[submit(job)] = job, attempt + 1
                 else:
                     code = code or max(outcome.code, 1)
@@ -249,17 +236,9 @@ def do_with(executor, stop, jobs, place, threads):
                     bar.write(f"{job}: {words}", file=sys.stderr)
                 sys.stdout.flush()
             if not bar.disable:
-                bar.n = rows.epochs_done(jobs, place)
+                bar.n = rows.epochs_done(todo, place)
                 bar.set_postfix_str(f"{len(running)} runs left")
     return code
-
-
-def _cores():
-    """Return how many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ import os
 
 from ramnp.learning.config import Config, option_name
 from ramnp.learning.recipes import RECIPES, TASKS, make_config
+from ramnp.runs import run_folder
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 
 
 def parse(arguments):
-    """Return the options; those of the configuration are None where not given."""
+    """Return the options; settings of the configuration are None if not given."""
     parser = command_line.Parser(
         prog="python -m ramnp.train",
         description="Train a Recurrent Attention Model. The run folder holds config, "
@@ -26,19 +27,19 @@ def parse(arguments):
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in the folder, to the same bits",
+        help="resume the run in the folder; results are bit-identical",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="refuse to resume where NumPy, BLAS threads or processor are others",
+        help="refuse to resume if NumPy, BLAS threads or processor differ",
     )
     parser.add_argument(
         "--save-every",
         type=int,
         default=0,
         metavar="STEPS",
-        help="also save the state every so many steps (default: 0, after each epoch)",
+        help="also save the state every N steps (default: 0, only after each epoch)",
     )
     settings = parser.add_argument_group("configuration")
     defaults = _defaults(arguments)
@@ -84,8 +85,6 @@ def main(arguments):
         for spec in dataclasses.fields(Config)
         if getattr(options, spec.name) is not None
     }
-    from ramnp.runs import run_folder
-
     folder = options.run or os.path.join("runs", changes.get("task", "centered"))
     if options.resume:
         config, data = run_folder.read_config(folder, changes)
@@ -93,7 +92,13 @@ def main(arguments):
     else:
         config, data = make_config(**changes), options.data
     run_folder.run(
-        config, data, folder, command_line.num_threads(options.threads), options
+        config,
+        data,
+        folder,
+        threads=command_line.num_threads(options.threads),
+        resume=options.resume,
+        strict=options.strict,
+        save_every=options.save_every,
     )
     return 0
 

@@ -8,7 +8,7 @@ import numpy as np
 from ramnp.datasets.mnist import Split
 from ramnp.learning import choices, diagnostics
 from ramnp.learning.config import Config
-from ramnp.learning.evaluation import Wrong
+from ramnp.learning.evaluation import ErrorCounts
 
 
 def small_config(**changes):
@@ -67,7 +67,7 @@ def wrong_of(agent, error=50.0):
     )
     behaviour = diagnostics.observe(trajectory, np.zeros(1, int), agent.config)
     after_each_glimpse = np.array([30, round(error)])
-    return Wrong(after_each_glimpse, 0, 100, behaviour)
+    return ErrorCounts(after_each_glimpse, 0, 100, behaviour)
 
 
 def write_digits(path, count=126, side=12):

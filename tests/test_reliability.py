@@ -398,7 +398,7 @@ def test_a_folder_that_is_filled_while_the_data_are_read(
         return load(*given, **named)
 
     monkeypatch.setattr(run_folder.mnist, "load", load_slowly)
-    with pytest.raises(UserError, match="exists: go on with it by --resume"):
+    with pytest.raises(UserError, match="exists: resume its run with --resume"):
         train.main([*TINY_RUN, "--data", digits_file, "--run", str(tmp_path)])
     assert (tmp_path / "config.json").read_text() == "of the faster one"
 
@@ -464,7 +464,7 @@ def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
 @pytest.mark.parametrize(
     ("module", "function"),
     [
-        (evaluation, "count_wrong"),
+        (evaluation, "count_errors"),
         (evaluation, "test_result"),
         (curves, "draw_curves"),
         (glimpses, "draw_glimpses"),

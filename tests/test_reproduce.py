@@ -236,7 +236,7 @@ def test_a_killed_run_is_started_again_a_few_times(scripted, capsys):
     )
     assert code == 0 and sorted(kept) == ["1a best seed 0", "1a best seed 1"]
     said = capsys.readouterr().out
-    assert said.count("1a best seed 0: its process was killed; it goes on") == 2
+    assert said.count("1a best seed 0: its process was killed; it is resumed") == 2
 
 
 def test_a_run_that_is_killed_each_time_is_given_up(scripted, capsys):
@@ -278,25 +278,26 @@ def test_an_interrupt_stops_every_run_and_says_how_to_go_on(
         reproduce.main(arguments)
     assert len(ended) == 2 and interrupted.value.exit_code == code
     (line,) = interrupted.value.__notes__
-    assert line.endswith(f"go on with python -m ramnp.reproduce {' '.join(arguments)}")
+    assert line.endswith(f"resume with python -m ramnp.reproduce {' '.join(arguments)}")
 
 
 # What follows takes real processes.
 
 STUDY = """
 import json, sys
-from argparse import Namespace
-from ramnp.support import command_line as command; from ramnp import reproduce; from ramnp.study import rows as study
+from ramnp import reproduce
 from ramnp.learning.config import Config
+from ramnp.study import rows
+from ramnp.support import command_line
 
 def main(arguments):
     place, configs, options = map(json.loads, arguments)
     place = rows.Place(*place)
     jobs = [rows.Job("1a", "best", Config(**fields)) for fields in configs]
     jobs = [job for job in (rows.still_to_do(job, place) for job in jobs) if job]
-    return reproduce.do(jobs, place, Namespace(**options))
+    return reproduce.do(jobs, place, *options)
 
-command.run(main)
+command_line.run(main)
 """
 
 
@@ -316,7 +317,7 @@ class Study:
         self.place = [str(folder / "runs"), str(folder / "results"), digits_file]
         self.runs = [folder / f"runs/1a/best/seed-{seed}" for seed in (0, 1)]
         self.results = [folder / f"results/1a/best/seed-{seed}" for seed in (0, 1)]
-        self.options = {"jobs": 2, "scheduler": scheduler}
+        self.options = [2, scheduler]
 
     def start(self):
         """Start to do what is left to do."""
@@ -373,7 +374,7 @@ def test_a_killed_process_loses_nothing(digits_file, tmp_path, uninterrupted):
         before = rows_of(tiny.runs[0])
         said, complaint = process.communicate()
     assert process.returncode == 0, complaint
-    assert "1a best seed 0: its process was killed; it goes on" in said
+    assert "1a best seed 0: its process was killed; it is resumed" in said
     assert "seed 1: its process" not in said  # the other was left alone
     # Clocks and all; the last row may be there without the checkpoint that follows it.
     assert 3 <= len(before) < EPOCHS
@@ -475,7 +476,7 @@ def test_an_interrupt_reaches_the_runs_on_a_dask_cluster(
         _, complaint = process.communicate()
     assert process.returncode == 130, complaint
     assert not any(map(is_alive, pids))
-    tiny.options["scheduler"] = None
+    tiny.options[1] = None
     with tiny.start() as process:
         _, complaint = process.communicate()
     assert process.returncode == 0, complaint

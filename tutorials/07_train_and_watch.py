@@ -213,7 +213,7 @@ def train(**changes):
     while now.epoch < config.epochs:
         while now.position < trainer.steps_per_epoch:
             trainer.step()
-        wrong = evaluation.count_wrong(trainer.agent, digits.valid, "valid", pool)
+        wrong = evaluation.count_errors(trainer.agent, digits.valid, "valid", pool)
         trainer.end_epoch(wrong)
     return trainer.agent, now.history
 
@@ -367,7 +367,7 @@ def errors_after_each_glimpse(agent, split):
 
 
 after = errors_after_each_glimpse(agent, digits.test)
-tested = evaluation.count_wrong(agent, digits.test, "test", pool, rollouts=10)
+tested = evaluation.count_errors(agent, digits.test, "test", pool, rollouts=10)
 assert (after == 100 * tested.after_each_glimpse / tested.num_scenes).all()
 assert after[0] > 60 and 20 < after[1] < 50 and after[5] < 18
 assert (np.diff(after[:4]) < 0).all()
@@ -445,7 +445,7 @@ for name, (num_seeds, changes) in ABLATIONS.items():
     validation[name], tests[name] = [], []
     for seed in range(num_seeds):
         trained, history = train(epochs=5, seed=seed, **changes)
-        wrong = evaluation.count_wrong(trained, digits.test, "test", pool)
+        wrong = evaluation.count_errors(trained, digits.test, "test", pool)
         validation[name].append([row["valid_error"] for row in history])
         tests[name].append(100 * wrong.after_each_glimpse / wrong.num_scenes)
 

@@ -410,7 +410,7 @@ def train(name):
     while now.epoch < config.epochs:
         while now.position < trainer.steps_per_epoch:
             trainer.step()
-        wrong = evaluation.count_wrong(trainer.agent, digits.valid, "valid", pool)
+        wrong = evaluation.count_errors(trainer.agent, digits.valid, "valid", pool)
         trainer.end_epoch(wrong)
     return [row["valid_error"] for row in now.history], config
 
@@ -454,7 +454,7 @@ assert (config.task, config.num_clutter) == (
 )
 assert config.first_glimpse == "center" and config.num_glimpses == 8
 assert config.recipe == "best" and config.epochs == 150
-tested = evaluation.count_wrong(agent, digits.test, "test", pool)
+tested = evaluation.count_errors(agent, digits.test, "test", pool)
 after = 100 * tested.after_each_glimpse / tested.num_scenes
 assert 15 < after[0] < 35 and after[1] < 12 and after[7] < 7
 low, high = evaluation.interval_95(tested.num_wrong, tested.num_scenes)
@@ -504,7 +504,7 @@ for policy in ("learned", "random"):
     by_pieces[policy] = []
     for number in pieces:
         c = dataclasses.replace(config, num_clutter=number, policy=policy)
-        wrong = evaluation.count_wrong(agent._replace(config=c), few, "test", pool)
+        wrong = evaluation.count_errors(agent._replace(config=c), few, "test", pool)
         by_pieces[policy].append(wrong.error)
 learned, random = by_pieces["learned"], by_pieces["random"]
 assert all(l + 5 < r for l, r in zip(learned, random))

@@ -1,6 +1,6 @@
-"""What a policy does: where it looks, what that earns, and what the baseline knows.
+"""Diagnostics of a policy: where it looks, its return, and the baseline's accuracy.
 
-Parts of a split are observed one by one, so what is kept of each are sums.
+A split is observed in parts, of which only sums are kept.
 """
 
 from typing import NamedTuple
@@ -9,10 +9,10 @@ import numpy as np
 
 from ramnp.learning import reinforce
 
-# The image in so many cells each way, to count where the glimpses fall.
+# Glimpses are counted on a grid of CELLS × CELLS over the image.
 CELLS = 10
 
-# What metrics.jsonl says after what it promises, of the validation scenes but for two.
+# Extra metrics at the end of a row of metrics.jsonl; all but two are from validation.
 METRICS = (
     "saturation",  # share of the policy's means at the border or beyond, in training
     "location_spread",
@@ -25,12 +25,12 @@ METRICS = (
 
 
 class Behaviour(NamedTuple):
-    """Sums over the choices of a location, T - 1 of them in each of N rollouts."""
+    """Sums over the chosen locations, T - 1 in each of N rollouts."""
 
-    visits: np.ndarray  # (CELLS, CELLS) as (y, x); beyond the border: the next cell
+    visits: np.ndarray  # (CELLS, CELLS) as (y, x); out-of-frame: the nearest cell
     locations: np.ndarray  # (2,), summed
     squares: np.ndarray  # (2,), of the locations
-    first_return: float  # R_1, what all choices of a rollout lead to
+    first_return: float  # R_1, the return of the first choice
     num_rollouts: int
     R: np.ndarray  # (2,): returns, and their squares
     error: np.ndarray  # (2,): R - b, and its squares
@@ -40,9 +40,9 @@ class Behaviour(NamedTuple):
 
 
 def observe(trajectory, labels, config):
-    """Return the Behaviour in a trajectory; labels (N,).
+    """Return the Behaviour of a trajectory; labels (N,).
 
-    Where the trajectory holds no numbers any more, nor do the sums.
+    Non-finite trajectories give non-finite sums.
     """
     chosen = trajectory.locations[1:].reshape(-1, 2).astype(np.float64)
     cells = np.clip(np.nan_to_num((chosen.T + 1) / 2 * CELLS), 0, CELLS - 1)
@@ -64,11 +64,11 @@ def observe(trajectory, labels, config):
 
 @np.errstate(over="ignore", invalid="ignore")
 def summarize(behaviour):
-    """Return the metrics of a Behaviour; without any choice they are 0.
+    """Return the metrics of a Behaviour; 0 if no location was chosen.
 
-    location_spread: standard deviation of the locations about their mean, each way, in
-    half image sides. location_entropy: of the cells they fall into, in bits, at most
-    log2 CELLS². first_return: mean R_1. explained_variance: 1 - var(R - b) / var(R).
+    location_spread: standard deviation of the locations about their mean, per axis, in
+    half image sides. location_entropy: entropy of the cells they fall into, in bits, at
+    most log2 CELLS². first_return: mean R_1. explained_variance: 1 - var(R - b) / var(R).
     """
     count = behaviour.visits.sum()
     p = behaviour.visits[behaviour.visits > 0] / max(count, 1)

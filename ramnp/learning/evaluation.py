@@ -14,27 +14,27 @@ from ramnp.learning.choices import model_of
 from ramnp.support import process
 
 
-class Wrong(NamedTuple):
-    """How many of a split's scenes were misjudged."""
+class ErrorCounts(NamedTuple):
+    """The number of misclassified scenes of a split, by several counts."""
 
-    after_each_glimpse: np.ndarray  # (T,), by the first rollout
-    mean_of_rollouts: int
+    after_each_glimpse: np.ndarray  # (T,), of the first rollout
+    mean_of_rollouts: int  # of the probabilities averaged over the rollouts
     num_scenes: int
     behaviour: diagnostics.Behaviour  # of the first rollouts
 
     @property
     def error_after_glimpse(self):
-        """A list of T errors, by the first rollout, in percent."""
+        """A list of T errors of the first rollout, in percent."""
         return (100 * self.after_each_glimpse / self.num_scenes).tolist()
 
     @property
     def error(self):
-        """The headline: one rollout per scene, in percent."""
+        """The headline error: one rollout per scene, in percent."""
         return 100 * self.num_wrong / self.num_scenes
 
     @property
     def num_wrong(self):
-        """How many the first rollout misjudged after the last glimpse."""
+        """The errors of the first rollout after the last glimpse."""
         return int(self.after_each_glimpse[-1])
 
     @property
@@ -44,17 +44,19 @@ class Wrong(NamedTuple):
 
 
 @process.limited_blas
-def count_wrong(
+def count_errors(
     agent, split, name, pool, rollouts=1, deterministic=False, between_chunks=None
 ):
-    """Look at every scene of the "valid" or "test" split; return the Wrong.
+    """Return the ErrorCounts of an agent on the frozen "valid" or "test" scenes.
 
-    The policy's noise comes from the run's seed and each scene's place alone: the
-    same agent gives the same count, whatever else was drawn and however many threads
-    the pool has. between_chunks is called now and then, and may raise to give up.
+    The policy's noise depends only on the run's seed and the scene's position: the same
+    agent always gives the same counts, with any number of threads in the pool.
+    `between_chunks` is called after each chunk, and may raise to stop.
     """
 
-    @np.errstate(over="ignore", invalid="ignore")  # training tells, should it diverge
+    @np.errstate(
+        over="ignore", invalid="ignore"
+    )  # divergence is reported by the trainer
     def look(start):
         images, labels = scenes.frozen_chunk(split, name, start, agent.config)
         total = 0
@@ -80,21 +82,25 @@ def count_wrong(
             between_chunks()
     firsts, of_mean, behaviours = zip(*parts)
     behaviour = functools.reduce(operator.add, behaviours)
-    return Wrong(sum(firsts), sum(of_mean), len(split.labels), behaviour)
+    return ErrorCounts(sum(firsts), sum(of_mean), len(split.labels), behaviour)
 
 
-def interval_95(wrong, total):
-    """Return the exact (Clopper-Pearson) 95 % interval of an error, in percent."""
-    low = betaincinv(wrong, total - wrong + 1, 0.025) if wrong else 0.0
-    high = betaincinv(wrong + 1, total - wrong, 0.975) if wrong < total else 1.0
+def interval_95(num_wrong, total):
+    """Return the exact (Clopper-Pearson) 95 % interval of an error rate, in percent."""
+    low = betaincinv(num_wrong, total - num_wrong + 1, 0.025) if num_wrong else 0.0
+    high = (
+        betaincinv(num_wrong + 1, total - num_wrong, 0.975)
+        if num_wrong < total
+        else 1.0
+    )
     return [100 * float(low), 100 * float(high)]
 
 
 def test_result(agent, training, digits, pool, rollouts):
-    """Return what result.json holds, for an agent on the frozen test scenes."""
+    """Return the content of result.json: an agent's errors on the frozen test scenes."""
     config = agent.config
-    sampled = count_wrong(agent, digits.test, "test", pool, rollouts)
-    settled = count_wrong(agent, digits.test, "test", pool, deterministic=True)
+    sampled = count_errors(agent, digits.test, "test", pool, rollouts)
+    deterministic = count_errors(agent, digits.test, "test", pool, deterministic=True)
     return {
         "task": config.task,
         "recipe": config.recipe,
@@ -104,7 +110,7 @@ def test_result(agent, training, digits, pool, rollouts):
         "test_error": sampled.error,
         "test_error_rollouts": sampled.error_of_mean,
         "rollouts": rollouts,
-        "test_error_deterministic": settled.error,
+        "test_error_deterministic": deterministic.error,
         "interval_95": interval_95(sampled.num_wrong, sampled.num_scenes),
         "num_test": sampled.num_scenes,
         "seconds": training["seconds"],
@@ -114,7 +120,7 @@ def test_result(agent, training, digits, pool, rollouts):
 
 
 def summary(result):
-    """Return a result as a few lines for a person."""
+    """Return a result as a few readable lines."""
     low, high = result["interval_95"]
     return (
         f"{result['task']}, {result['num_test']:,} test scenes, error:\n"

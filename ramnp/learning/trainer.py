@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ramnp.agent import parameters
 from ramnp.learning import diagnostics, optimizers
-from ramnp.learning.evaluation import count_wrong
+from ramnp.learning.evaluation import count_errors
 from ramnp.learning.predictor import Agent, parameter_shapes
 from ramnp.runs import agent_file
 from ramnp.runs import state as run_state
@@ -53,7 +53,7 @@ def train(config, digits, folder, state, threads=1, save_every=0):
                             save()
                     began = time.perf_counter()
                     agent = trainer.agent
-                    wrong = count_wrong(
+                    wrong = count_errors(
                         agent, digits.valid, "valid", pool, between_chunks=stop_if_asked
                     )
                     state.seconds += time.perf_counter() - began
@@ -220,7 +220,7 @@ class Trainer:
         )
 
     def end_epoch(self, wrong):
-        """Close the epoch, given the Wrong of validation; return its row of metrics."""
+        """Close the epoch, given the ErrorCounts of validation; return its row of metrics."""
         state, sums = self.state, self.state.sums
         seen = diagnostics.summarize(wrong.behaviour)
         if not all(map(math.isfinite, seen.values())):

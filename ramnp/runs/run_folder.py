@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import os
+import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from ramnp.datasets import mnist, scenes
-from ramnp.figures import curves, film, glimpses
 from ramnp.learning import evaluation, trainer
 from ramnp.learning.config import Config
 from ramnp.learning.recipes import PAPER_ERRORS, TASKS, paper_row
@@ -17,14 +17,15 @@ from ramnp.support.errors import CheckpointError, UserError, brief
 from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_atomically
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
+RESULT, METRICS = "result.json", "metrics.jsonl"
 PICTURES = "curves.png", "glimpses.png", "glimpses.gif"
 NUM_PICTURED = 8
 
 
 def read_config(folder, changes):
-    """Return the configuration and the data path of a run that is to be resumed.
+    """Return the configuration and the data path of a run.
 
-    Raises CheckpointError naming the first of `changes` that differs from it.
+    Raises CheckpointError that names the first of `changes` that differs from the run.
     """
     path = os.path.join(folder, CONFIG)
     try:
@@ -49,76 +50,79 @@ def read_config(folder, changes):
     return config, data
 
 
-def run(config, data, folder, threads, options):
-    """Train in a new folder, or go on in it with options.resume.
+def run(config, data, folder, *, threads, resume=False, strict=False, save_every=0):
+    """Train in a new folder, or resume the run in it; then test and draw the agent.
 
     The folder is not touched before configuration, data and lock are known to be good.
     """
-    path = os.path.join(folder, CHECKPOINT)
-    if not options.resume:
+    if not resume:
         _refuse_if_in_use(folder)
     digits = mnist.load(data, num_classes=config.num_classes)
     for split in digits[:3]:
         scenes.check_sizes(split, config)
     make_folder(folder, "choose another by --run")
     with RunLock(folder):
-        if not options.resume:
-            _refuse_if_in_use(folder)  # somebody may have been faster
+        if not resume:
+            _refuse_if_in_use(folder)  # another process may have been faster
         remove_leftovers(folder)
+        path = os.path.join(folder, CHECKPOINT)
         num_images = len(digits.train.labels)
-        if options.resume and os.path.exists(path):
-            now, then = state.load(path, config, num_images, digits.sha256)
-            _compare_environment(then, options.strict)
+        if resume and os.path.exists(path):
+            current, environment = state.load(path, config, num_images, digits.sha256)
+            _compare_environment(environment, strict)
         else:
-            now = state.initial(config, num_images)
+            current = state.initial(config, num_images)
             fields = dataclasses.asdict(config) | {"data": data}
             write_atomically(os.path.join(folder, CONFIG), _as_json(fields))
         print(
             f"{config.task}, recipe {config.recipe}, seed {config.seed}: "
-            f"{now.vector.size:,} parameters, {num_images:,} training images, "
+            f"{current.vector.size:,} parameters, {num_images:,} training images, "
             f"{config.epochs} epochs, into {folder}",
             flush=True,
         )
         try:
-            trainer.train(config, digits, folder, now, threads, options.save_every)
+            trainer.train(config, digits, folder, current, threads, save_every)
             with ThreadPoolExecutor(threads) as pool:
-                finish(folder, digits, now, pool)
+                finish(folder, digits, current.history, pool)
         except signals.Interrupted as interrupted:
             interrupted.add_note(
-                f"after step {now.step:,}: everything is saved; go on with "
-                f"python -m ramnp.train --run {folder} --resume"
+                f"after step {current.step:,}: everything is saved; resume with "
+                f"python -m ramnp.train --run {shlex.quote(str(folder))} --resume"
             )
             raise
 
 
-def finish(folder, digits, now, pool):
-    """Test the best agent, draw the pictures, and say what there is to see."""
+def finish(folder, digits, history, pool):
+    """Test the best agent, draw the pictures and print the summary."""
     best = os.path.join(folder, BEST)
     agent, row = agent_file.load_with_training(best)
     config = agent.config
-    # The agent's file tells what the whole run took, wherever it is carried.
+    # The agent's file carries the time of the whole run wherever it is copied.
+    speeds = [row["images_per_second"] for row in history]
     row |= {
-        "seconds": now.history[-1]["seconds"],
-        "images_per_second": sum(r["images_per_second"] for r in now.history)
-        / len(now.history),
+        "seconds": history[-1]["seconds"],
+        "images_per_second": sum(speeds) / len(speeds),
     }
     agent_file.save(best, agent, row)
     result = evaluation.test_result(agent, row, digits, pool, config.rollouts)
-    write_atomically(os.path.join(folder, "result.json"), _as_json(result))
-    pictures = draw(folder, digits, agent, now.history)
+    write_atomically(os.path.join(folder, RESULT), _as_json(result))
+    pictures = draw(folder, digits, agent, history)
     print(
         f"\n{evaluation.summary(result)}\n"
         f"{_comparison(config)}"
         f"best epoch {row['epoch']} of {config.epochs}, chosen on validation; "
         f"{result['seconds'] / 60:.1f} minutes\n\n"
         f"pictures:  {'  '.join(pictures)}\n"
-        f"next:      python -m ramnp.evaluate {folder}\n"
+        f"next:      python -m ramnp.evaluate {shlex.quote(str(folder))}\n"
         f"           python -m ramnp.train --task {_next_task(config.task)}"
     )
 
 
 def draw(folder, digits, agent, history):
     """Draw the curves, and the glimpses if there are any; return the paths."""
+    # matplotlib takes as long to load as everything else
+    from ramnp.figures import curves, film, glimpses
+
     paths = [os.path.join(folder, name) for name in PICTURES]
     curves.draw_curves(history, paths[0], agent.config.task)
     if agent.config.model != "ram":
@@ -132,23 +136,22 @@ def draw(folder, digits, agent, history):
 
 
 def _refuse_if_in_use(folder):
-    """Refuse a folder with anything in it but what a killed start leaves behind."""
+    """Refuse a folder that holds more than the remains of a killed start."""
     if not os.path.exists(folder):
         return
     if any(not name.startswith(".") for name in os.listdir(folder)):
         raise UserError(
-            f"{folder} exists: go on with it by --resume, "
-            "or choose another folder by --run"
+            f"{folder} exists: resume its run with --resume, "
+            "or choose another folder with --run"
         )
 
 
-def _compare_environment(then, strict):
-    """Warn, or refuse if strict, where the last bits may come out otherwise."""
-    now = state.environment()
+def _compare_environment(saved, strict):
+    """Warn, or refuse if strict, where an environment may change the last bits."""
     changed = [
-        f"{name.replace('_', ' ')} {brief(then.get(name))} then, {value} now"
-        for name, value in now.items()
-        if then.get(name) != value
+        f"{name.replace('_', ' ')} {brief(saved.get(name))} then, {value} now"
+        for name, value in state.environment().items()
+        if saved.get(name) != value
     ]
     if not changed:
         return
@@ -163,7 +166,7 @@ def _as_json(fields):
 
 
 def _comparison(config):
-    """Return a line with the paper's figures, if it has any for such a model."""
+    """Return a line with the paper's errors, if it has any for such a model."""
     published = PAPER_ERRORS[config.task].get(paper_row(config))
     if not published:
         return ""

@@ -1,4 +1,4 @@
-"""glimpses.png: how many glimpses are enough, from whatever lies under a results folder."""
+"""glimpses.png: the error by number of glimpses, of all results in a folder."""
 
 import os
 
@@ -13,7 +13,7 @@ FIGURE = "glimpses.png"
 
 
 def draw_figure(results):
-    """Make the figure anew; return its path."""
+    """Draw the figure; return its path."""
     panels = {
         f"table {table}: {task}": [*_ours(table, task, results), _papers(task)]
         for table, task in TABLES.items()
@@ -25,7 +25,7 @@ def draw_figure(results):
 
 
 def _ours(table, task, results):
-    """Yield a line for each kind of agent that there are results of."""
+    """Yield a line for each kind of agent that has results."""
     longest = max(row for row in PAPER_ERRORS[task] if row.startswith("ram-"))
     for row, name, colour in (
         ("random-8", "random glimpses, validation", "where"),
@@ -44,7 +44,7 @@ def _ours(table, task, results):
 
 
 def _papers(task):
-    """Return the paper's agents, each trained with a number of glimpses of its own."""
+    """Return the line of the paper's agents, each trained with that many glimpses."""
     points = {
         int(row.removeprefix("ram-")): float(arxiv.removesuffix(" ?"))
         for row, (arxiv, _) in PAPER_ERRORS[task].items()

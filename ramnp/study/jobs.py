@@ -1,8 +1,8 @@
-"""Training runs as processes that an executor's workers start, watch and stop.
+"""Training runs as processes: the workers of an executor start, watch and stop them.
 
-A worker, a thread of ours or of a Dask cluster, holds one end of a pipe to each of its
-runs. When that end is closed, since the study stops or the worker was killed, the run
-saves its state and stops as well.
+A worker is a thread, here or in a Dask cluster. It holds one end of a pipe to each of
+its runs. When that end is closed, because the study stops or the worker was killed, the
+run saves its state and stops.
 """
 
 import contextlib
@@ -16,31 +16,30 @@ import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import NamedTuple
 
-from ramnp import train
 from ramnp.support import command_line, process
 from ramnp.support.errors import UserError
 from ramnp.support.files import RunLock
 
 POLL = 0.2  # seconds
-PATIENCE = 60  # seconds that a run whose supervisor was killed may take to save
+PATIENCE = 60  # seconds for a run to save after its supervisor was killed
 
 
 class Outcome(NamedTuple):
     """How a run's process ended."""
 
     code: int  # its exit code; -N: killed by signal N
-    complaint: str  # what it wrote to stderr
+    complaint: str  # its stderr
 
     @property
     def was_stopped(self):
-        """It was stopped or killed from outside, and can go on."""
+        """Whether it was stopped or killed from outside, and can be resumed."""
         return self.code < 0 or self.code in (130, 143)
 
 
 def supervise(options, folder, directory, stop):
-    """Train in a run folder, or go on there; return the Outcome.
+    """Train or resume in a run folder until it is done or stop.is_set().
 
-    Until stop.is_set(): then the run is told to save and stop. Paths are relative to
+    Returns the Outcome. A run that is stopped saves first. Paths are relative to
     `directory`.
     """
     path = os.path.join(directory, folder)
@@ -50,16 +49,20 @@ def supervise(options, folder, directory, stop):
         _wait_until_free(path, stop)
     if stop.is_set():
         return Outcome(128 + signal.SIGTERM, "")
+    variables = {
+        "PYTHONPATH": process.search_path(),
+        command_line.STOP_WITH_STDIN: "1",
+    }
     with (
         tempfile.TemporaryFile() as complaint,
         subprocess.Popen(
-            [sys.executable, "-m", "ramnp.study.jobs", *options],
+            [sys.executable, "-m", "ramnp.train", *options],
             cwd=directory,
-            env=os.environ | {"PYTHONPATH": process.search_path()},
+            env=os.environ | variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=complaint,
-            start_new_session=True,  # Ctrl-C at the terminal reaches the study alone
+            start_new_session=True,  # Ctrl-C at the terminal reaches only the study
         ) as run,
     ):
         with run.stdin:
@@ -84,10 +87,10 @@ def _wait_until_free(folder, stop):
 
 @contextlib.contextmanager
 def local_executor(count):
-    """Yield an executor of so many processes at a time, and the event that stops them.
+    """Yield an executor of `count` runs at a time, and the event that stops them.
 
-    Its workers are threads: the processes are those that they supervise, so that one
-    that is killed takes no other with it.
+    Its workers are threads that supervise processes: a killed process takes no other
+    with it.
     """
     stop = threading.Event()
     with ThreadPoolExecutor(count) as executor:
@@ -101,7 +104,7 @@ def local_executor(count):
 def dask_executor(address):
     """Yield the executor of a Dask cluster, and the event that stops its runs.
 
-    The cluster's workers see the same files under the same paths.
+    The cluster's workers must see the same files under the same paths.
     """
     try:
         from distributed import Client, Event
@@ -115,7 +118,7 @@ def dask_executor(address):
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f"--scheduler {address}: no Dask scheduler answers there; "
-            "start one by `dask scheduler`, and give the address that it prints"
+            "start one with `dask scheduler` and give the address that it prints"
         ) from error
     with client:
         stop = Event(client=client)
@@ -127,29 +130,13 @@ def dask_executor(address):
                     stop.set()
         except (KilledWorker, CancelledError) as error:
             raise UserError(
-                f"the cluster at {address} lost too many workers, or its scheduler: "
-                "mend it, and give the same command again"
+                f"the cluster at {address} lost its scheduler or too many workers: "
+                "repair it and run the same command again"
             ) from error
         except RuntimeError as error:
             if "deserialization" not in str(error):
                 raise
             raise UserError(
-                f"the cluster at {address} does not find ramnp: start its scheduler "
-                "and workers with PYTHONPATH set to the folder that ramnp lies in"
+                f"the cluster at {address} cannot import ramnp: start its scheduler "
+                "and workers with PYTHONPATH set to the folder that contains ramnp"
             ) from error
-
-
-def main(arguments):
-    """Train as ramnp.train does while somebody holds the other end of stdin."""
-    threading.Thread(target=_stop_with_stdin, daemon=True).start()
-    return train.main(arguments)
-
-
-def _stop_with_stdin():
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-if __name__ == "__main__":
-    command_line.run(main)

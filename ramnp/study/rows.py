@@ -1,4 +1,4 @@
-"""The rows of the paper's tables as runs: their settings, folders, and what is done."""
+"""The rows of the paper's tables as runs: settings, folders, results."""
 
 import contextlib
 import dataclasses
@@ -13,18 +13,18 @@ from ramnp.runs import run_folder
 from ramnp.support.errors import CheckpointError, UserError
 from ramnp.support.files import make_folder, write_atomically
 
-RESULT, METRICS = "result.json", "metrics.jsonl"
-# The paper does not say how long it trained its baselines.
-_BASELINE = {"recipe": "quick", "epochs": 60}
-_AS_THEY_ARE = {"deformation": 0.0, "max_shift": 0}
+# The paper does not say how long it trained its comparison networks.
+_COMPARISON = {"recipe": "quick", "epochs": 60}
+_NO_AUGMENTATION = {"deformation": 0.0, "max_shift": 0}
+_REMEDY = "restore it, or remove its folder to train again"
 
 
 class Place(NamedTuple):
-    """Where a study keeps its things."""
+    """The folders of a study."""
 
     runs: str  # run folders: checkpoints and pictures
-    results: str  # what is left of each finished run, and the tables
-    data: str | None = None  # as the option --data
+    results: str  # the small files of each finished run, and the tables
+    data: str | None = None  # the option --data
 
 
 class Job(NamedTuple):
@@ -39,16 +39,16 @@ class Job(NamedTuple):
 
     @property
     def folder(self):
-        """Its folder within those of a Place."""
+        """Its folder, relative to the folders of a Place."""
         return seed_folder(os.path.join(self.table, self.row), self.config)
 
 
 class Result(NamedTuple):
-    """What is left of a finished run."""
+    """The outcome of a finished run."""
 
     config: Config
     data: str | None
-    figures: dict  # result.json
+    numbers: dict  # result.json
 
 
 def seed_folder(row_folder, config):
@@ -59,22 +59,22 @@ def seed_folder(row_folder, config):
 def row_names(table):
     """Return the names of a table's rows: the paper's, and our quick and best.
 
-    Where `best` bends or moves the training digits, `best-plain` does not.
+    `best-plain` is `best` without augmentation, where `best` has any.
     """
     names = [*PAPER_ERRORS[TABLES[table]], "quick", "best"]
     best = row_config(table, "best")
-    changed = any(getattr(best, name) for name in _AS_THEY_ARE)
-    return [*names, "best-plain"] if changed else names
+    augmented = any(getattr(best, name) for name in _NO_AUGMENTATION)
+    return [*names, "best-plain"] if augmented else names
 
 
 def row_config(table, row, **changes):
-    """Return the configuration of a row, with some fields changed."""
+    """Return the configuration of a row, with `changes` to its fields."""
     kind, _, size = row.partition("-")
     settings = {
-        "fc": lambda: _BASELINE | {"model": "fc", "fc_size": int(size)},
-        "conv": lambda: _BASELINE | {"model": "conv"},
+        "fc": lambda: _COMPARISON | {"model": "fc", "fc_size": int(size)},
+        "conv": lambda: _COMPARISON | {"model": "conv"},
         "ram": lambda: {"recipe": "paper", "num_glimpses": int(size)},
-        # But for where it looks, it is the agent of the row "best".
+        # The agent of the row "best", but for where it looks.
         "random": lambda: {
             "recipe": "best",
             "policy": "random",
@@ -82,13 +82,13 @@ def row_config(table, row, **changes):
             "num_glimpses": int(size),
         },
         "quick": lambda: {"recipe": "quick"},
-        "best": lambda: {"recipe": "best"} | (_AS_THEY_ARE if size else {}),
+        "best": lambda: {"recipe": "best"} | (_NO_AUGMENTATION if size else {}),
     }[kind]()
     return make_config(TABLES[table], **(settings | changes))
 
 
 def train_options(config, data=None):
-    """Return the options of ramnp.train that give this configuration, and no others."""
+    """Return the fewest options of ramnp.train that give this configuration."""
     usual = make_config(config.task, config.recipe)
     options = ["--task", config.task, "--recipe", config.recipe]
     for spec in dataclasses.fields(Config):
@@ -108,32 +108,30 @@ def read_result(folder):
 
     Raises UserError if it is damaged.
     """
-    path = os.path.join(folder, RESULT)
+    path = os.path.join(folder, run_folder.RESULT)
     if not os.path.exists(path):
         return None
     try:
         with open(path, encoding="utf-8") as file:
-            figures = json.load(file)
+            numbers = json.load(file)
         for name in ("test_error", "test_error_rollouts", "seconds"):
-            if type(figures[name]) not in (int, float):
-                raise TypeError(f"{name} is no number")
+            if type(numbers[name]) not in (int, float):
+                raise TypeError(f"{name} is not a number")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(
-            f"{path} is damaged: restore it, or remove its folder to train anew"
-        ) from error
+        raise UserError(f"{path} is damaged: {_REMEDY}") from error
     try:
-        return Result(*run_folder.read_config(folder, {}), figures)
+        return Result(*run_folder.read_config(folder, {}), numbers)
     except UserError as error:
         raise UserError(
-            f"{os.path.join(folder, run_folder.CONFIG)} is missing or damaged: restore it, or "
-            "remove its folder to train anew"
+            f"{os.path.join(folder, run_folder.CONFIG)} is missing or damaged: "
+            f"{_REMEDY}"
         ) from error
 
 
 def read_row(folder):
-    """Return the results in a row's folder, a list for each configuration.
+    """Return the results in a row's folder, as one list per configuration.
 
-    In one list, ordered by their seeds, the runs differ in these alone.
+    The runs of a list differ only in their seeds, by which they are ordered.
     """
     runs = {}
     for path in sorted(Path(folder).glob("seed-*")):
@@ -144,31 +142,28 @@ def read_row(folder):
 
 
 def read_error_after_glimpse(folder):
-    """Return the validation errors in percent after each glimpse, at the best epoch.
+    """Return the validation error in percent after each glimpse, of the best epoch.
 
     Raises UserError if the metrics in the folder of a result are damaged.
     """
-    path = os.path.join(folder, METRICS)
+    path = os.path.join(folder, run_folder.METRICS)
     try:
         with open(path, encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
         best = min(rows, key=lambda row: row["valid_error"])
         errors = best["valid_error_after_glimpse"]
         if not errors or any(type(error) not in (int, float) for error in errors):
-            raise TypeError("no errors")
+            raise TypeError("not errors")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(
-            f"{path} is missing or damaged: restore it, or remove its folder to train "
-            "anew"
-        ) from error
+        raise UserError(f"{path} is missing or damaged: {_REMEDY}") from error
     return errors
 
 
 def still_to_do(job, place, epochs=None):
-    """Return the job as it is to be done, or None if it is done.
+    """Return the job as it remains to be done, or None if it is done.
 
-    A run that was begun, or done, with other `epochs` keeps them unless a number is
-    asked for. Raises UserError if any other setting has changed since.
+    An existing run keeps its number of epochs, unless `epochs` demands another. Raises
+    UserError if any other setting has changed.
     """
     for root in (place.results, place.runs):
         folder = os.path.join(root, job.folder)
@@ -182,36 +177,36 @@ def still_to_do(job, place, epochs=None):
         except CheckpointError as error:
             reason = str(error).partition(": ")[0]
             raise UserError(
-                f"{reason}: remove {folder} to train anew, or leave {job.row} out "
-                "by --rows"
+                f"{reason}: remove {folder} to train again, or leave {job.row} "
+                "out with --rows"
             ) from error
-        if os.path.exists(os.path.join(folder, RESULT)) and root == place.results:
+        if (
+            os.path.exists(os.path.join(folder, run_folder.RESULT))
+            and root == place.results
+        ):
             return None
         job = job._replace(config=config)
     return job
 
 
 def keep_result(job, place):
-    """Copy what is worth keeping of a finished run; return the Result."""
+    """Copy the small files of a finished run to the results; return the Result."""
     source, target = (
         os.path.join(root, job.folder) for root in (place.runs, place.results)
     )
     make_folder(target)
-    for name in (
-        run_folder.CONFIG,
-        METRICS,
-        RESULT,
-    ):  # the last one says that all are there
+    # result.json is written last: it marks completion.
+    for name in (run_folder.CONFIG, run_folder.METRICS, run_folder.RESULT):
         with open(os.path.join(source, name), "rb") as file:
             write_atomically(os.path.join(target, name), file.read())
     return read_result(target)
 
 
 def epochs_done(jobs, place):
-    """Return how many epochs of the jobs' runs are over."""
+    """Return the number of finished epochs of all jobs."""
     total = 0
     for job in jobs:
-        path = os.path.join(place.runs, job.folder, METRICS)
+        path = os.path.join(place.runs, job.folder, run_folder.METRICS)
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
             total += file.read().count(b"\n")
     return total

@@ -1,4 +1,4 @@
-"""How fast an agent trains and predicts, beside the machine's own rate of products."""
+"""The speed of training and prediction, relative to the machine's matrix products."""
 
 import contextlib
 import cProfile
@@ -25,9 +25,9 @@ from ramnp.runs import state
 from ramnp.support import process
 
 STEPS = 4  # of training in a round
-PREDICTED = 1000  # images predicted at once
+PREDICTED = 1000  # images per call of predict
 LOOKS = 9  # predictions of one image in a round
-SQUARE = 1024  # side of the product that tells the machine's own rate
+SQUARE = 1024  # side of the matrices that measure the machine's own speed
 
 STAGES = {
     "scenes": [scenes.compose],
@@ -54,15 +54,15 @@ STAGES = {
 
 
 def measure(config, digits, threads, rounds):
-    """Return what the bench reports of a configuration, and the machine's GFLOP/s.
+    """Return the report on a configuration, and the machine's GFLOP/s.
 
-    Each round times everything once, one after the other: what disturbs the machine
-    meets all of it alike. The figures are medians over the rounds.
+    Each round times everything once, in turn, which spreads any disturbance over all of
+    it. The numbers are medians over the rounds.
     """
 
     def trainer(threads):
-        now = state.initial(config, len(digits.train.labels))
-        return training.Trainer(config, digits.train, now, threads)
+        initial = state.initial(config, len(digits.train.labels))
+        return training.Trainer(config, digits.train, initial, threads)
 
     with (
         process.limited_blas,
@@ -83,8 +83,8 @@ def _measure(digits, pool, threads, together, alone, rounds):
 
     train(together)
     few = Split(*(field[:PREDICTED] for field in digits.valid))
-    evaluation.count_wrong(agent, few, "valid", pool)
-    # Of training and validation: what is held from here on is for the measurements.
+    evaluation.count_errors(agent, few, "valid", pool)
+    # Of training and validation alone: from here on, the measurements take memory.
     peak = peak_mib(together.workers.pids)
     images = scenes.compose(
         digits.test,
@@ -118,7 +118,7 @@ def _measure(digits, pool, threads, together, alone, rounds):
     trained = STEPS * min(config.batch_size, len(digits.train.labels))
     macs = multiply_adds(arithmetic) * config.num_shards
     shares = STEPS * seconds["arithmetic"] / seconds["train"]
-    figures = {
+    numbers = {
         "train_images_per_second": trained / median["train"],
         "predict_images_per_second": PREDICTED / median["predict"],
         "latency_ms": 1000 * median["look"] / LOOKS,
@@ -129,16 +129,16 @@ def _measure(digits, pool, threads, together, alone, rounds):
         "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
         "multiply_adds_per_image": macs / config.batch_size,
     }
-    figures = {name: float(figure) for name, figure in figures.items()}
-    figures["time"] = where_time_goes(lambda: train(alone))
-    return figures, float(2e-9 * threads * SQUARE**3 / median["squares"])
+    numbers = {name: float(number) for name, number in numbers.items()}
+    numbers["time"] = where_time_goes(lambda: train(alone))
+    return numbers, float(2e-9 * threads * SQUARE**3 / median["squares"])
 
 
 def products(config):
     """Return the matrix products of one shard's step as (layout, m, k, n).
 
-    The product is (m, k) by (k, n): "nn" forward, "nt" with W transposed on the way
-    down, "tn" with x transposed for the gradient of W.
+    The product is (m, k) by (k, n): "nn" in forward, "nt" with W transposed for the
+    gradient of x, "tn" with x transposed for the gradient of W.
     """
     B = config.batch_size // config.num_shards * config.num_rollouts
     T, M = config.num_glimpses, config.num_glimpses - 1
@@ -147,8 +147,8 @@ def products(config):
     locator = [(h, 2)]
     if config.locator_hidden_size:
         locator = [(h, config.locator_hidden_size), (config.locator_hidden_size, 2)]
-    # Linear maps as (in, out): step by step where the next step waits for it, in one
-    # product over the rows of all steps where none does.
+    # Linear maps as (in, out). Those that the next step depends on take one product per
+    # step; all others take one product over the rows of all steps.
     glimpse = [(rho, hg), (2, hl), (hg + hl, g)]
     forward = [("nn", B, *W) for W in [*glimpse, (g, h), (h, h)]] * T
     forward += [("nn", B, *W) for W in locator] * M
@@ -164,14 +164,14 @@ def products(config):
 
 
 def multiply_adds(products):
-    """Return the number of multiplications, as many as additions."""
+    """Return the number of multiplications, which is also that of additions."""
     return sum(m * k * n for _, m, k, n in products)
 
 
 def multiplier(products, pool, copies):
-    """Return a function that computes the products `copies` times over the pool.
+    """Return a function that computes the products `copies` times in the pool.
 
-    Every product has its own operands, as in a step: none is still warm in the cache.
+    Every product has its own operands, as in a step: none is still in the cache.
     """
     rng = np.random.default_rng(0)
 
@@ -200,7 +200,7 @@ def multiplier(products, pool, copies):
 
 
 def where_time_goes(train, repetitions=5):
-    """Return {stage: share of the processor's time} of training, all in this thread."""
+    """Return {stage: share of the processor time} of training in this thread alone."""
     profile = cProfile.Profile(time.thread_time)
     profile.enable()
     for _ in range(repetitions):
@@ -216,10 +216,10 @@ def where_time_goes(train, repetitions=5):
 
 
 def peak_mib(pids=()):
-    """Return the most memory that this process and others have held, in MiB.
+    """Return the peak memory of this process and of others, in MiB.
 
-    Of the others, what they share with this one is left out; they count where there is
-    a /proc.
+    The others count without the memory they share with this one, and only on systems
+    with /proc.
     """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak /= 2**20 if sys.platform == "darwin" else 2**10

@@ -1,4 +1,4 @@
-"""TABLE.md: the paper's figures and ours, from whatever lies under a results folder."""
+"""TABLE.md: the paper's errors and ours, of all results in a folder."""
 
 import os
 import shlex
@@ -11,15 +11,15 @@ from ramnp.support.files import make_folder, write_atomically
 _TOP = """\
 # The paper's tables, and ours
 
-Made by `python -m ramnp.reproduce` from the results that lie beside it, not by hand.
+Written by `python -m ramnp.reproduce` from the results beside it; do not edit.
 
-Test errors in percent. arXiv and NIPS are the paper's two versions; `?` marks a figure that was read in transcriptions
-only. *Ours* is one rollout per image, with the weights that were best on the validation scenes: the mean over the seeds
-± their sample standard deviation. *Ten rollouts* averages the class probabilities of as many rollouts; a network that
-sees the whole image draws nothing. *Minutes* is the mean time of a run, in which other runs shared the machine.
-The rows `ram` are trained as in the paper; `quick` and `best` by the recipes of these names; `random` is `best` with
-random glimpses; `best-plain` is `best` with the training digits as they are, where `best` bends them (`--deformation`)
-or moves them (`--max-shift`); the test digits are never touched. The command gives the figure of the first seed.
+Test errors in percent. arXiv and NIPS are the paper's two versions; `?` marks a number that was read only in
+transcriptions. *Ours* is one rollout per image, with the weights that were best on the validation scenes: the mean over
+the seeds ± their sample standard deviation. *Ten rollouts* averages the class probabilities of ten rollouts; a network
+that sees the whole image is deterministic. *Minutes* is the mean time of a run on a machine shared with other runs.
+The rows `ram` are trained as in the paper; `quick` and `best` with the recipes of these names; `random` is `best` with
+random glimpses; `best-plain` is `best` without augmentation, where `best` deforms (`--deformation`) or shifts
+(`--max-shift`) training digits; test digits are never augmented. The command reproduces the first seed.
 """
 _HEAD = """\
 | row | model | arXiv | NIPS | ours | ten rollouts | seeds | epochs | minutes | command |
@@ -28,12 +28,12 @@ _HEAD = """\
 
 
 def write_table(results):
-    """Make TABLE.md anew; return its path."""
+    """Write TABLE.md; return its path."""
     parts = [_TOP]
     for table, task in TABLES.items():
         parts.append(
-            f"\n## Table {table}: {task}\n\nThe best figure published with hard "
-            f"attention: {BEST_PUBLISHED[task]}.\n\n{_HEAD}"
+            f"\n## Table {table}: {task}\n\nThe lowest published test error "
+            f"with hard attention: {BEST_PUBLISHED[task]}.\n\n{_HEAD}"
         )
         for row in rows.row_names(table):
             parts += _lines(table, row, os.path.join(results, table, row))
@@ -44,7 +44,7 @@ def write_table(results):
 
 
 def _lines(table, row, folder):
-    """Return a row's lines: one for each configuration that there are results of."""
+    """Return a row's lines: one for each configuration that has results."""
     runs = rows.read_row(folder)
     if not runs:
         config = rows.row_config(table, row)
@@ -53,11 +53,11 @@ def _lines(table, row, folder):
 
 
 def _cells(results):
-    """Return the cells of runs that differ in their seeds alone."""
+    """Return the cells of runs that differ only in their seeds."""
     config, data, _ = results[0]
 
     def column(name):
-        return [result.figures[name] for result in results]
+        return [result.numbers[name] for result in results]
 
     draws = config.model == "ram"
     return (
@@ -94,13 +94,13 @@ def _model(row, config):
 
 
 def _augmented(config):
-    moved = 0 if config.canvas_size else config.max_shift
-    ways = {"bent": config.deformation, "moved": moved}
+    shift = 0 if config.canvas_size else config.max_shift
+    ways = {"deformed": config.deformation, "shifted": shift}
     how = " and ".join(name for name, value in ways.items() if value)
     plain = not how or config.plain_share == 1
     return "" if plain else f", digits {how} in training"
 
 
-def _mean_and_spread(figures):
-    spread = f" ± {stdev(figures):.2f}" if len(figures) > 1 else ""
-    return f"{mean(figures):.2f}{spread}"
+def _mean_and_spread(numbers):
+    spread = f" ± {stdev(numbers):.2f}" if len(numbers) > 1 else ""
+    return f"{mean(numbers):.2f}{spread}"

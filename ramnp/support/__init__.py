@@ -1,1 +1,1 @@
-"""What every command needs: errors, files, checkpoints, signals."""
+"""What every command needs: errors, files, checkpoints, signals, processes."""

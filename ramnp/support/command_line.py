@@ -1,71 +1,91 @@
-"""What every command shares: its options' parser, its errors, its exit code."""
+"""What every command shares: options, errors and exit codes."""
 
 import argparse
 import os
+import signal
 import sys
+import threading
 
 from ramnp.support import process, signals
 from ramnp.support.errors import UserError
 
+# Set by whoever starts a command and wants it to stop when stdin is closed.
+STOP_WITH_STDIN = "RAMNP_STOP_WITH_STDIN"
+
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line, like every other error."""
+    """An argument parser that reports errors in one line, like all other errors."""
 
     def error(self, message):
         raise UserError(f"{message} (see --help)")
 
 
 def add_data_and_threads(parser):
-    """Add the two options that change where and how fast, but not what."""
+    """Add --data and --threads."""
     parser.add_argument(
         "--data",
         metavar="DIR",
-        help="folder of the four MNIST files, fetched if they are absent; or a .npz or "
+        help="folder of the four MNIST files, downloaded if missing; or a .npz file or "
         "a folder of IDX files of your own (default: data)",
     )
     parser.add_argument(
         "--threads",
         type=int,
         metavar="N",
-        help="how many cores work at a time, which changes no result "
+        help="number of cores to use; does not affect results "
         f"(default: all, {process.num_cores()} here)",
     )
 
 
+def check_range(option, number, low, high):
+    """Raise a UserError unless `number`, where it is given, lies between the bounds."""
+    if number is not None and not low <= number <= high:
+        raise UserError(f"{option} {number}: must be between {low} and {high}")
+
+
 def num_threads(given):
-    """Return what --threads asks for, one per core by default."""
-    threads = process.num_cores() if given is None else given
-    if not 1 <= threads <= 1024:
-        raise UserError(f"--threads {threads}: must be between 1 and 1024")
-    return threads
+    """Return the number of threads that --threads asks for, by default one per core."""
+    check_range("--threads", given, 1, 1024)
+    return given or process.num_cores()
 
 
 def run(main):
-    """Call main(arguments) and exit as it says.
+    """Call main(arguments) and exit with the code it returns.
 
-    0 done, 2 bad input, 3 diverged, 130 and 143 interrupted by SIGINT and SIGTERM.
+    0 done, 2 bad input, 3 diverged, 130 and 143 interrupted by SIGINT and SIGTERM. With
+    the environment variable RAMNP_STOP_WITH_STDIN, the end of stdin acts as SIGTERM.
     """
     process.reuse_memory()
+    if os.environ.pop(STOP_WITH_STDIN, None):
+        threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
         with process.limited_blas, signals.raised():
             code = main(sys.argv[1:])
             sys.stdout.flush()
     except UserError as error:
-        # One line, whatever the user's own words in it hold.
-        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
-        code = error.exit_code
+        code = _complain(error, error.exit_code)
     except MemoryError:
-        print(
-            "error: not enough memory: lower the sizes, the rollouts or --batch-size",
-            file=sys.stderr,
+        code = _complain(
+            "not enough memory: lower the sizes, the rollouts or --batch-size", 2
         )
-        code = 2
     except signals.Interrupted as interrupted:
         notes = getattr(interrupted, "__notes__", [])
         print("interrupted", *notes, file=sys.stderr)
         code = interrupted.exit_code
     except BrokenPipeError:
-        # Whoever read the output has gone; Python would complain once more at exit.
+        # The reader of stdout has gone. Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
+
+
+def _complain(error, code):
+    """Print an error in one line, even if it quotes line breaks; return the code."""
+    print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
+    return code
+
+
+def _stop_with_stdin():
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

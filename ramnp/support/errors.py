@@ -1,8 +1,8 @@
-"""The errors that a user can cause and act on, and the exit code of each."""
+"""The errors that a user can cause and mend, each with its exit code."""
 
 
 class UserError(Exception):
-    """Something the user gave can't be used; the message is one line that says what to do."""
+    """Unusable input; the message is one line that names it and says what to do."""
 
     exit_code = 2
 
@@ -12,7 +12,7 @@ class DataError(UserError):
 
 
 class CheckpointError(UserError):
-    """A checkpoint is missing, damaged, foreign, or belongs to another configuration."""
+    """A checkpoint is missing, damaged, foreign, or of another configuration."""
 
 
 class DivergenceError(UserError):
@@ -22,9 +22,9 @@ class DivergenceError(UserError):
 
 
 class WorkerError(UserError):
-    """A process that shared the work could not be started, or has ended."""
+    """A worker process could not be started, or has died."""
 
 
 def brief(value):
-    """Return a value out of a file as a message may quote it: short and printable."""
+    """Return a value read from a file as messages quote it: short and printable."""
     return "".join(filter(str.isprintable, str(value)))[:60]

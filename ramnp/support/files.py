@@ -1,4 +1,4 @@
-"""Writing files so that no crash leaves half of one, and one process per run folder."""
+"""Atomic writing of files, and one process per run folder."""
 
 import contextlib
 import errno
@@ -16,11 +16,11 @@ except ImportError:  # Windows
 
 
 def write_atomically(path, data: bytes | str) -> None:
-    """Write all of `data` to `path`, or leave what stood there before.
+    """Write all of `data` to `path`, or leave the file as it was.
 
-    The bytes go to a temporary file beside the target, reach the disk, and are moved
-    into place in one step. Raises UserError when the system refuses any of it; if only
-    the last step fails, which makes the move itself durable, the new file stands.
+    The data is written to a temporary file beside the target, flushed to the disk and
+    moved into place. Raises UserError if the system refuses any of these steps. If only
+    the last step fails, which makes the move durable, the new file stays.
     """
     path = Path(path)
     if isinstance(data, str):
@@ -37,7 +37,7 @@ def write_atomically(path, data: bytes | str) -> None:
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror}; "
-            "make room or choose a folder that can be written to"
+            "make room or choose a writable folder"
         ) from error
     finally:
         if temporary:
@@ -45,8 +45,8 @@ def write_atomically(path, data: bytes | str) -> None:
                 temporary.unlink()
 
 
-def make_folder(folder, advice="choose a place where files can be written"):
-    """Make a folder and those above it, unless they exist; UserError with the advice."""
+def make_folder(folder, advice="choose a writable place"):
+    """Make a folder and its parents unless they exist; UserError with the advice."""
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -56,9 +56,10 @@ def make_folder(folder, advice="choose a place where files can be written"):
 
 
 def _open_temporary(path):
-    """Opens a new file beside `path`, locked so that remove_leftovers spares it.
+    """Open a new file beside `path` and lock it, which tells it from a leftover.
 
-    Before it is locked it may be taken for a leftover and go: then another one is made.
+    Another process may take it for a leftover and remove it before it is locked: then
+    make another one.
     """
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -66,7 +67,7 @@ def _open_temporary(path):
         try:
             kept = _try_lock(file) and os.fstat(file.fileno()).st_nlink
         except OSError:
-            kept = True  # a disk without locks, where nothing is taken for a leftover
+            kept = True  # without file locks, remove_leftovers removes nothing
         if kept:
             return file, temporary
         file.close()
@@ -85,10 +86,10 @@ def remove_leftovers(folder) -> None:
 class RunLock:
     """One process per run folder, while `with RunLock(folder):` lasts.
 
-    The kernel holds the lock and drops it with the process, however that ends, so a
-    lock is never stale; the process id in the file only serves the message. The file
-    stays, since removing it would let two processes lock two files of one name.
-    Raises UserError when another process holds the lock.
+    The kernel holds the lock and drops it when the process ends in any way: a lock is
+    never stale. The process id in the file only serves the message. The file is never
+    removed, or two processes could lock two files of the same name. Raises UserError if
+    another process holds the lock.
     """
 
     def __init__(self, folder):
@@ -109,8 +110,8 @@ class RunLock:
                 pid = file.read(20)
         except OSError as error:
             raise UserError(
-                f"cannot lock {self.folder}: {error.strerror}; choose a run folder "
-                "that exists, on a disk that can be written to and has file locks"
+                f"cannot lock {self.folder}: {error.strerror}; choose an existing run "
+                "folder on a writable disk that supports file locks"
             ) from error
         holder = f"process {int(pid)}" if pid.isdigit() else "another process"
         raise UserError(
@@ -123,12 +124,12 @@ class RunLock:
 
 
 def _try_lock(file) -> bool:
-    """Lock an open file until it is closed; False when another holder has it."""
+    """Lock an open file until it is closed; return False if another holder has it."""
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         else:
-            # Windows forbids others to read locked bytes: lock one beyond the content.
+            # Windows denies access to locked bytes: lock one beyond the content.
             file.seek(1 << 30)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
             file.seek(0)
@@ -139,7 +140,7 @@ def _try_lock(file) -> bool:
 
 def _sync_folder(folder) -> None:
     """Make a move within `folder` survive a power cut."""
-    if os.name == "nt":  # folders can't be opened there
+    if os.name == "nt":  # folders cannot be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first stops a command with all saved, a second one at once."""
+"""SIGINT and SIGTERM: the first saves everything and stops, a second kills at once."""
 
 import contextlib
 import signal
@@ -16,15 +16,15 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def raised():
-    """Within the block, the first signal raises Interrupted wherever Python is.
+    """Raise Interrupted at the first signal within the block.
 
-    Where Python is in a callback that may not fail, it ignores the exception, and a
-    library may turn it into one of its own: the block ends with Interrupted all the same.
+    A callback that may not fail swallows the exception, and a library may replace it by
+    its own: the block ends with Interrupted nevertheless.
     """
-    came = []
+    received = []
 
     def interrupt(number):
-        came.append(number)
+        received.append(number)
         raise Interrupted(number)
 
     with _first_signal(interrupt):
@@ -33,37 +33,37 @@ def raised():
         except Interrupted:
             raise
         except BaseException as error:
-            if came:
-                raise Interrupted(came[0]) from error
+            if received:
+                raise Interrupted(received[0]) from error
             raise
-        if came:
-            raise Interrupted(came[0])
+        if received:
+            raise Interrupted(received[0])
 
 
 @contextlib.contextmanager
 def held_back():
-    """Within the block, keep the first signal until the block asks for it.
+    """Hold the first signal back until the block asks for it.
 
-    Yields a function that raises Interrupted once a signal has come. One that nobody
-    asked for is raised at the end of the block.
+    Yields a function that raises Interrupted if a signal has been received. The end of
+    the block asks as well.
     """
-    came = []
+    received = []
 
-    def raise_if_came():
-        if came:
-            raise Interrupted(came[0])
+    def raise_if_received():
+        if received:
+            raise Interrupted(received[0])
 
-    with _first_signal(came.append):
-        yield raise_if_came
-    raise_if_came()
+    with _first_signal(received.append):
+        yield raise_if_received
+    raise_if_received()
 
 
 @contextlib.contextmanager
 def _first_signal(react):
-    """Call `react` with the first signal; from then on the system deals with them.
+    """Call `react` with the first signal, then restore the system's default handlers.
 
-    That lasts beyond the block: a process that was told to stop is on its way out, and
-    may be told again at any moment of it.
+    The default handlers stay after the block: a process that was told to stop must be
+    killable until its very end.
     """
 
     def handle(number, frame):

@@ -36,10 +36,10 @@ def pool():
 
 def test_the_same_agent_gives_the_same_count(agent, split, pool):
     """Twice, and with another number of threads: the same errors to the digit."""
-    first = evaluation.count_wrong(agent, split, "test", pool, 3)
-    again = evaluation.count_wrong(agent, split, "test", pool, 3)
+    first = evaluation.count_errors(agent, split, "test", pool, 3)
+    again = evaluation.count_errors(agent, split, "test", pool, 3)
     with ThreadPoolExecutor(1) as one:
-        alone = evaluation.count_wrong(agent, split, "test", one, 3)
+        alone = evaluation.count_errors(agent, split, "test", one, 3)
     for other in (again, alone):
         assert np.array_equal(first.after_each_glimpse, other.after_each_glimpse)
         assert first[1:3] == other[1:3]
@@ -52,8 +52,8 @@ def test_the_headline_is_one_rollout_and_the_mean_of_several_stands_beside_it(
     agent, split, pool
 ):
     """More rollouts change the averaged figure and leave the headline as it was."""
-    one = evaluation.count_wrong(agent, split, "test", pool, 1)
-    ten = evaluation.count_wrong(agent, split, "test", pool, 10)
+    one = evaluation.count_errors(agent, split, "test", pool, 1)
+    ten = evaluation.count_errors(agent, split, "test", pool, 10)
     assert one.error == ten.error
     assert one.mean_of_rollouts == one.num_wrong
     assert ten.mean_of_rollouts != one.mean_of_rollouts
@@ -63,17 +63,17 @@ def test_a_deterministic_evaluation_draws_no_noise(agent, split, pool):
     """It does not depend on the width of the policy, and it repeats exactly."""
     wide, narrow = agent, agent._replace(location_std=1e-9)
     first, again = (
-        evaluation.count_wrong(a, split, "test", pool, deterministic=True)
+        evaluation.count_errors(a, split, "test", pool, deterministic=True)
         for a in (wide, narrow)
     )
     assert np.array_equal(first.after_each_glimpse, again.after_each_glimpse)
-    sampled = evaluation.count_wrong(wide, split, "test", pool)
+    sampled = evaluation.count_errors(wide, split, "test", pool)
     assert not np.array_equal(sampled.after_each_glimpse, first.after_each_glimpse)
 
 
 def test_the_count_is_that_of_a_plain_loop(agent, split, pool):
-    """Wrong after each glimpse, scene by scene, by replaying what was looked at."""
-    counted = evaluation.count_wrong(agent, split, "valid", pool, deterministic=True)
+    """ErrorCounts after each glimpse, scene by scene, by replaying what was looked at."""
+    counted = evaluation.count_errors(agent, split, "valid", pool, deterministic=True)
     wrong = np.zeros(agent.config.num_glimpses, int)
     for images, labels in scenes.frozen(split, "valid", agent.config):
         for image, label in zip(images, labels, strict=True):
@@ -86,8 +86,8 @@ def test_the_count_is_that_of_a_plain_loop(agent, split, pool):
 
 def test_what_the_policy_did_is_that_of_the_first_rollout(agent, split, pool):
     """All choices at all scenes are counted once, however many rollouts."""
-    one = evaluation.count_wrong(agent, split, "valid", pool, 1).behaviour
-    ten = evaluation.count_wrong(agent, split, "valid", pool, 10).behaviour
+    one = evaluation.count_errors(agent, split, "valid", pool, 1).behaviour
+    ten = evaluation.count_errors(agent, split, "valid", pool, 10).behaviour
     choices = len(split.labels) * (agent.config.num_glimpses - 1)
     assert one.visits.sum() == ten.visits.sum() == choices
     assert np.array_equal(one.locations, ten.locations)
@@ -108,7 +108,7 @@ def test_it_can_be_given_up_between_chunks(agent, split, pool):
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        evaluation.count_wrong(agent, split, "test", pool, between_chunks=give_up)
+        evaluation.count_errors(agent, split, "test", pool, between_chunks=give_up)
 
 
 @pytest.mark.parametrize(

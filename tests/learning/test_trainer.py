@@ -197,7 +197,7 @@ def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupt
     config = tiny_config()
     now = state.initial(config, 90)
     trainer = training.Trainer(config, digits.train, now)
-    training.count_wrong(trainer.agent, digits.valid, "valid", pool, 3)
+    training.count_errors(trainer.agent, digits.valid, "valid", pool, 3)
     training.train(config, digits, str(tmp_path), now)
     assert_same_bits(now, uninterrupted)
 
@@ -351,7 +351,7 @@ def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
         kept.append(agent.params["core"]["W_h"].astype(np.float16))
         return wrong_of(agent, next(errors))
 
-    monkeypatch.setattr(training, "count_wrong", told)
+    monkeypatch.setattr(training, "count_errors", told)
     last = train(tiny_config(), digits, tmp_path)
     best, row = agent_file.load_with_training(tmp_path)
     assert row["epoch"] == 2 and row["valid_error"] == 10.0 == last.best_error

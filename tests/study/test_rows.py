@@ -142,7 +142,7 @@ def test_a_run_with_another_setting_is_never_taken_for_this_one(
         rows.still_to_do(with_changes(job, h_size=17), place)
     (line,) = str(error.value).splitlines()
     assert f"{folder}/config.json was trained with --h-size 16, not 17" in line
-    assert f"remove {folder} to train anew, or leave best out by --rows" in line
+    assert f"remove {folder} to train again, or leave best out with --rows" in line
     assert len(os.listdir(folder)) == len(os.listdir(finished_run))
 
 
@@ -156,7 +156,7 @@ def test_only_what_is_small_is_kept(finished_run, job, place):
         with open(os.path.join(folder, name), "rb") as file:
             assert file.read() == (finished_run / name).read_bytes()
     assert result.config == job.config
-    assert result.figures == json.loads((finished_run / "result.json").read_text())
+    assert result.numbers == json.loads((finished_run / "result.json").read_text())
     assert rows.still_to_do(job, place) is None
 
 

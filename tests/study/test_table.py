@@ -98,9 +98,9 @@ def test_one_seed_has_no_spread(results):
 @pytest.mark.parametrize(
     ("deformation", "max_shift", "plain_share", "says"),
     [
-        (2.0, 0, 0.5, ", digits bent in training"),
-        (0.0, 1, 0.0, ", digits moved in training"),
-        (0.5, 2, 0.0, ", digits bent and moved in training"),
+        (2.0, 0, 0.5, ", digits deformed in training"),
+        (0.0, 1, 0.0, ", digits shifted in training"),
+        (0.5, 2, 0.0, ", digits deformed and shifted in training"),
         (0.5, 2, 1.0, ""),  # all epochs are plain
         (0.0, 0, 0.0, ""),
     ],

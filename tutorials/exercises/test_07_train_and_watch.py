@@ -84,7 +84,7 @@ def test_3_train(answers, rng):
             for _ in range(7):
                 trainer.step()
                 if now.position == trainer.steps_per_epoch:
-                    wrong = evaluation.count_wrong(trainer.agent, split, "valid", pool)
+                    wrong = evaluation.count_errors(trainer.agent, split, "valid", pool)
                     trainer.end_epoch(wrong)
         difference = np.abs(answers.train(split, config, 7) - now.evaluated)
         # Adam divides one rounding error by another where a gradient is nearly 0.
