@@ -1,0 +1,126 @@
+"""The page on which anybody watches an agent look: one self-contained HTML file.
+
+Its source lies in the folder page/, as files that a person edits: the text, the style
+and the script, whose agent.js repeats the forward pass. Here they become one file, with
+an agent's weights, its settings and some scenes in it.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ramnp.agent import parameters
+from ramnp.support.errors import UserError
+
+SOURCE = Path(__file__).parent / "page"
+SCRIPTS = ("agent.js", "scene.js", "page.js")
+# What the script needs to know of a configuration.
+SETTINGS = (
+    "task",
+    "policy",
+    "first_glimpse",
+    "num_glimpses",
+    "patch_size",
+    "num_scales",
+    "scale_factor",
+    "background",
+    "locator_tanh",
+    "num_clutter",
+    "clutter_size",
+)
+NETWORKS = ("glimpse", "core", "location", "action")
+# The page stays small enough to be mailed: scenes and digits are cut off at these sizes.
+MOST_SCENES = 100
+SCENE_BYTES = 250_000
+DIGIT_BYTES = 50_000
+
+
+def check(agent, name):
+    """Raise UserError if the model of this name does not look around."""
+    if agent.config.model != "ram":
+        raise UserError(
+            f"{name} is a {agent.config.model} network, which sees the whole image and "
+            "does not look around: choose an agent whose --model is ram"
+        )
+
+
+def fill(agent, name, scenes, labels, digits, class_names):
+    """Return the page as HTML, for an agent called `name`.
+
+    scenes (N, height, width) in 0..1 with labels (N,) are its test scenes, digits
+    (N, height, width) the uint8 images that they are made of. As many of them as fit
+    go into the page. Equal arguments give equal text.
+    """
+    check(agent, name)
+    scenes = scenes[: min(MOST_SCENES, max(4, SCENE_BYTES // scenes[0].size))]
+    digits = digits[: max(2, DIGIT_BYTES // digits[0].size)]
+    cut_for_clutter = digits if agent.config.num_clutter else digits[:1]
+    weights = {network: agent.params[network] for network in NETWORKS}
+    vector, _ = parameters.flatten(weights)
+    data = {
+        "name": name,
+        "config": {key: getattr(agent.config, key) for key in SETTINGS},
+        "location_std": agent.location_std,
+        "num_weights": agent.num_parameters,
+        "shapes": [
+            [network, key, array.size]
+            for network, arrays in weights.items()
+            for key, array in arrays.items()
+        ],
+        **_encode_weights(vector),
+        "classes": [str(label) for label in class_names],
+        "scenes": _encode_images(np.rint(255 * scenes).astype(np.uint8))
+        | {"labels": labels[: len(scenes)].tolist()},
+        "digits": _encode_images(cut_for_clutter),
+    }
+    style = _read("page.css")
+    script = "\n".join(_read(part) for part in SCRIPTS)
+    return assemble(_read("page.html"), style, script, data)
+
+
+def assemble(html, style, script, data):
+    """Put the parts into the places that page.html keeps for them.
+
+    No part is searched for places: whatever the data hold stays data. As JSON without
+    a "<" they cannot end the element that they stand in, and the page's own policy lets
+    no other script than this run.
+    """
+    parts = {
+        "style": style,
+        "script": script,
+        "style hash": _hash(style),
+        "script hash": _hash(script),
+        "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+    }
+    return re.sub(r"\{\{([a-z ]+)\}\}", lambda match: parts[match[1]], html)
+
+
+def _read(name):
+    return (SOURCE / name).read_text("utf-8")
+
+
+def _hash(text):
+    """Return how a Content-Security-Policy names an inline style or script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _encode_weights(vector):
+    """Encode float32 as float16 where that loses nothing, as in an agent's file."""
+    with np.errstate(over="ignore"):
+        half = vector.astype("<f2")
+    exact = np.array_equal(half.astype(np.float32), vector)
+    kept = half if exact else vector.astype("<f4")
+    return {
+        "dtype": kept.dtype.name,
+        "weights": base64.b64encode(kept.tobytes()).decode(),
+    }
+
+
+def _encode_images(images):
+    _, height, width = images.shape
+    data = base64.b64encode(images.tobytes()).decode()
+    return {"height": height, "width": width, "bytes": data}

@@ -1,0 +1,72 @@
+"""Watch an agent look: python -m ramnp.watch RUN."""
+
+import os
+
+from ramnp.support import command_line
+
+
+def parse(arguments):
+    """Return the options of the command."""
+    parser = command_line.Parser(
+        prog="python -m ramnp.watch",
+        description="Write one HTML file in which a trained agent looks at what you "
+        "draw, and open it. It works offline and can be mailed.",
+    )
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        nargs="?",
+        default="cluttered",
+        help="run folder, an agent's file, or a task, whose agent comes with the "
+        "project (default: cluttered)",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="file to write (default: watch.html, in the run folder if RUN is one)",
+    )
+    parser.add_argument(
+        "--no-open", action="store_true", help="write the file without opening it"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="images to make test scenes of (default: the run's own, else MNIST)",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    """Run the command; return its exit code."""
+    options = parse(arguments)
+    import webbrowser
+    from pathlib import Path
+
+    import ramnp
+    from ramnp.datasets import mnist, scenes
+    from ramnp.figures import page
+    from ramnp.runs import run_folder
+    from ramnp.support.files import write_atomically
+
+    agent = ramnp.load(options.run)
+    name = Path(options.run).resolve().name
+    page.check(agent, name)
+    is_folder = os.path.isdir(options.run)
+    data = options.data
+    if data is None and is_folder:
+        _, data = run_folder.read_config(options.run, {})
+    digits = mnist.load(data, num_classes=agent.config.num_classes)
+    images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
+    class_names = range(agent.config.num_classes)
+    html = page.fill(agent, name, images, labels, digits.test.images, class_names)
+    path = Path(options.run if is_folder else ".", "watch.html")
+    path = Path(options.output or path).resolve()
+    write_atomically(path, html)
+    print(f"{path}: {len(html) / 1e6:.1f} MB, works offline")
+    if not options.no_open:
+        webbrowser.open(path.as_uri())
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)
