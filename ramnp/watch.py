@@ -1,8 +1,13 @@
 """Watch an agent look: python -m ramnp.watch RUN."""
 
-import os
+import webbrowser
+from pathlib import Path
 
+from ramnp.datasets import mnist, scenes
+from ramnp.figures import page
+from ramnp.runs import agent_file, run_folder
 from ramnp.support import command_line
+from ramnp.support.files import write_atomically
 
 
 def parse(arguments):
@@ -39,28 +44,24 @@ def parse(arguments):
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
-    import webbrowser
-    from pathlib import Path
-
-    import ramnp
-    from ramnp.datasets import mnist, scenes
-    from ramnp.figures import page
-    from ramnp.runs import run_folder
-    from ramnp.support.files import write_atomically
-
-    agent = ramnp.load(options.run)
-    name = Path(options.run).resolve().name
-    page.check(agent, name)
-    is_folder = os.path.isdir(options.run)
+    agent = agent_file.load(options.run)
+    run = Path(options.run)
+    page.check(agent, run.resolve().name)
     data = options.data
-    if data is None and is_folder:
-        _, data = run_folder.read_config(options.run, {})
+    if data is None and run.is_dir():
+        _, data = run_folder.read_config(run, {})
     digits = mnist.load(data, num_classes=agent.config.num_classes)
     images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
-    class_names = range(agent.config.num_classes)
-    html = page.fill(agent, name, images, labels, digits.test.images, class_names)
-    path = Path(options.run if is_folder else ".", "watch.html")
-    path = Path(options.output or path).resolve()
+    html = page.fill(
+        agent,
+        run.resolve().name,
+        images,
+        labels,
+        digits.test.images,
+        class_names=range(agent.config.num_classes),
+    )
+    default = run / "watch.html" if run.is_dir() else "watch.html"
+    path = Path(options.output or default).resolve()
     write_atomically(path, html)
     print(f"{path}: {len(html) / 1e6:.1f} MB, works offline")
     if not options.no_open:
