@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ramnp.figures import views
-from ramnp.figures.style import COLOURS, styled
+from ramnp.figures.style import COLOURS, STYLE, styled
 from ramnp.support.files import write_atomically
 
 # Sizes in inches
@@ -27,11 +27,12 @@ LAST_FRAME = 2800
 
 
 @styled
-def animate_glimpses(images, labels, seen, config, path, class_names=None):
+def animate_glimpses(images, labels, seen, config, path, class_names=None, scale=1):
     """Draw what `draw_glimpses` draws as a GIF that loops, and hold its last frame.
 
-    Under each image stands what the retina has seen of it so far, the finer over the
-    coarser, and a bar per class.
+    Each image has the windows of the present glimpse and the path to it. Below stand
+    what the retina has seen so far, the finer over the coarser, and a bar per class.
+    scale: 2 gives twice as many pixels, for fine screens.
     """
     names = views.class_labels(class_names, seen.probabilities.shape[1])
     boxes, cells = views.look(images, seen.locations, config)
@@ -44,7 +45,8 @@ def animate_glimpses(images, labels, seen, config, path, class_names=None):
     height = side * views.tallness(limits)
     row = 2 * (height + GAP) + views.BARS + views.NAMES + MARGIN
     width = LEFT + columns * (side + MARGIN)
-    figure = Figure(figsize=(max(width, 5.5), HEAD + math.ceil(B / columns) * row))
+    size = max(width, 5.5), HEAD + math.ceil(B / columns) * row
+    figure = Figure(figsize=size, dpi=scale * STYLE["figure.dpi"])
     canvas = FigureCanvasAgg(figure)
     panels = []
     for i in range(B):

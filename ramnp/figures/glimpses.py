@@ -51,6 +51,8 @@ def draw_glimpses(images, labels, seen, config, path, class_names=None):
         ax = views.add_view(figure, MARGIN, top, SCENE, scene, limits)
         views.show_image(ax, images[i])
         views.draw_path(ax, boxes[i, :, 0], colours)
+        for t in range(T):
+            views.draw_windows(ax, boxes[i, t, :1], colours[t], 0.9)
         bars_top = top + RETINA + GAP / 2
         bars = views.add_axes(figure, left, bars_top, right - left, views.BARS)
         bars.set(xlim=(0, right - left), ylim=(0, 1))

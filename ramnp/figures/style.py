@@ -44,6 +44,7 @@ STYLE = {
     "figure.dpi": 110,
     "savefig.facecolor": "white",
     "savefig.dpi": "figure",
+    "svg.hashsalt": "ramnp",
 }
 
 # Decorates a function that draws. Starts from matplotlib's defaults, because a user's own
@@ -52,7 +53,15 @@ styled = matplotlib.style.context(["default", STYLE])
 
 
 def save(figure, path):
-    """Write a figure as a PNG, whole or not at all; a UserError names the file."""
+    """Write a figure as a PNG, or as an SVG by that ending, whole or not at all.
+
+    The same figure gives the same bytes. A UserError names a file that can't be written.
+    """
+    svg = str(path).endswith(".svg")
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(
+        file,
+        format="svg" if svg else "png",
+        metadata={"Date": None} if svg else None,
+    )
     write_atomically(path, file.getvalue())

@@ -192,12 +192,10 @@ def draw_windows(ax, boxes, colour, linewidth=1.8):
 
 
 def draw_path(ax, boxes, colours):
-    """Draw boxes (T, 4) of successive glimpses, their centres joined."""
+    """Join the centres of boxes (T, 4) of successive glimpses."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     steps = np.stack([centres[:-1], centres[1:]], axis=1)
     ax.add_artist(LineCollection(steps, colors=colours[1:], linewidths=0.8))
-    for box, colour in zip(boxes, colours):
-        draw_windows(ax, [box], colour, 0.9)
 
 
 def draw_probabilities(ax, probabilities, label, names, left, width):

@@ -44,8 +44,10 @@ def test_mistakes_are_red_and_hits_blue(tmp_path, drawn):
     np.testing.assert_array_equal(colours[2, 2], 1)
 
 
-@pytest.mark.parametrize("classes", [2, 10, 26, 62, 300])
-@pytest.mark.parametrize("name", ["{}", "a class with a long name {}"])
+@pytest.mark.parametrize(
+    ("classes", "name"),
+    [(2, "{}"), (10, "a class with a long name {}"), (62, "{}"), (300, "{}")],
+)
 def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, classes, name):
     """Names of classes, counts and titles keep their distance; 60,000 images fit."""
     counts = np.random.default_rng(0).integers(60_000, size=(classes, classes))

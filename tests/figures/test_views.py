@@ -137,10 +137,9 @@ def test_bars_are_the_probabilities():
 
 
 def test_the_path_joins_the_centres_of_the_boxes():
-    """A box for each glimpse, lines from one to the next."""
+    """Straight lines from one glimpse to the next."""
     boxes = np.array([[0, 0, 2, 2], [4, 4, 6, 6], [4, 0, 6, 2]])
     ax = view()
     views.draw_path(ax, boxes, views.time_colours(3))
-    np.testing.assert_array_equal(drawn_boxes(ax), boxes)
     steps = ax.collections[0].get_segments()
     np.testing.assert_array_equal(steps, [[[1, 1], [5, 5]], [[5, 5], [5, 1]]])
