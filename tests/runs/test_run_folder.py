@@ -1,12 +1,14 @@
 """A run folder's own care: one process, the same data, a known environment."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ramnp import train
 from ramnp.runs import state
+from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, UserError
 from ramnp.support.files import RunLock
 from tests.helpers import TINY_RUN, write_digits
@@ -30,6 +32,26 @@ def test_two_processes_never_share_a_run(copy):
     """The second one is refused while the first holds the lock."""
     with RunLock(copy), pytest.raises(UserError, match="in use by process"):
         resume(copy)
+
+
+def test_a_run_begun_by_an_earlier_version_is_resumed(tmp_path, monkeypatch):
+    """From step 6 of 12 to the parameters of the same version's uninterrupted run.
+
+    Another processor rounds differently: the last digits may differ.
+    """
+    for path in (Path(__file__).parent / "begun_before").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)  # config.json says that the data are digits.npz
+    assert checkpoint.load("checkpoint.npz")[1]["step"] == 6
+    assert resume(".") == 0
+    lines = Path("metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 4), (2, 8), (3, 12)]
+    arrays, _ = checkpoint.load("checkpoint.npz")
+    arrays["cross_entropy"] = [row["cross_entropy"] for row in rows]
+    with np.load("expected.npz", allow_pickle=False) as expected:
+        for name in expected:
+            assert np.allclose(arrays[name], expected[name], rtol=1e-3, atol=1e-5)
 
 
 def test_other_data_are_refused_on_resume(copy, tmp_path):
