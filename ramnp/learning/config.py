@@ -1,4 +1,4 @@
-"""Every setting of a run: one flat record, its bounds, units and explanations."""
+"""Every setting of a run: one flat record with bounds, units and help texts."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ramnp.support.errors import UserError
 
 LARGEST_CELL = 256
-# Up to these, a machine that is too small says so; beyond, no array can be that large.
+# Below these bounds, allocation raises MemoryError; NumPy refuses larger arrays.
 LARGEST_SIDE = LARGEST_LAYER = 2**14
 LARGEST_COUNT = 2**20
 
@@ -23,19 +23,20 @@ class Config:
 
     task: str = _setting(
         "centered",
-        "which scenes to learn",
+        "scenes to learn",
         choices=("centered", "translated", "cluttered", "cluttered-100"),
     )
     recipe: str = _setting(
         "quick",
-        "a set of defaults: a first result in minutes, the paper's own settings, "
-        "or the strongest known here",
+        "set of defaults: quick gives a first result in minutes, paper has the paper's "
+        "own settings, best the lowest error that we found",
         choices=("quick", "paper", "best"),
     )
     model: str = _setting(
         "ram",
-        "the recurrent attention model, or a baseline that sees the whole image: two "
-        "fully connected layers, or a convolutional and a fully connected one",
+        "the recurrent attention model, or a comparison network that sees the whole "
+        "image: fc has two fully connected layers, conv a convolutional and a fully "
+        "connected layer",
         choices=("ram", "fc", "conv"),
     )
     seed: int = _setting(0, "seed of every random stream of the run", low=0)
@@ -44,45 +45,43 @@ class Config:
     # Scenes
     canvas_size: int = _setting(
         0,
-        "side of the scene in pixels; 0: the images as they are",
+        "side of the scene in pixels; 0: the images themselves",
         low=0,
         high=LARGEST_SIDE,
     )
     num_clutter: int = _setting(
-        0, "pieces of other digits in a scene", low=0, high=LARGEST_COUNT
+        0, "number of pieces of other digits in a scene", low=0, high=LARGEST_COUNT
     )
     clutter_size: int = _setting(
         8, "side of a piece of clutter in pixels", low=1, high=LARGEST_SIDE
     )
     max_shift: int = _setting(
         0,
-        "training images move by up to this many pixels each way, without a canvas",
+        "augmentation: largest shift of training images in pixels per axis; only "
+        "without a canvas",
         low=0,
         high=LARGEST_SIDE,
     )
     deformation: float = _setting(
         0.0,
-        "training digits are bent: the standard deviation in pixels by which the "
-        "points of a coarse grid over them are displaced",
+        "augmentation: random deformation of training digits, as the standard "
+        "deviation in pixels of the displacements of a coarse grid",
         low=0.0,
         high=100.0,
     )
     plain_share: float = _setting(
         0.0,
-        "the share of the epochs, at the end of the run, in which training digits are "
-        "neither bent nor moved",
+        "fraction of the epochs, at the end of the run, without augmentation",
         low=0.0,
         high=1.0,
     )
-    num_classes: int = _setting(
-        10, "classes that the agent tells apart", low=2, high=LARGEST_LAYER
-    )
+    num_classes: int = _setting(10, "number of classes", low=2, high=LARGEST_LAYER)
 
     # Glimpse sensor
     patch_size: int = _setting(8, "side of a patch in cells, g_w", low=1, high=1024)
     num_scales: int = _setting(1, "patches in a glimpse, k", low=1, high=16)
     scale_factor: int = _setting(
-        2, "how much wider each patch is than the one before", low=1, high=16
+        2, "ratio of the widths of a patch and the one before", low=1, high=16
     )
     background: float = _setting(
         0.0, "pixel value beyond the border, 0 to 1", low=0.0, high=1.0
@@ -94,69 +93,69 @@ class Config:
     )
     policy: str = _setting(
         "learned",
-        "where the glimpses after the first fall: learned by REINFORCE, or uniformly "
-        "random, for comparison",
+        "locations of the glimpses after the first: learned with REINFORCE, or "
+        "uniformly random, for comparison",
         choices=("learned", "random"),
     )
     first_glimpse: str = _setting(
         "random",
-        "where the first glimpse falls, which no gradient reaches",
+        "location of the first glimpse, which is not learned",
         choices=("random", "center"),
     )
     hg_size: int = _setting(
-        128, "units for what was seen, h_g", low=1, high=LARGEST_LAYER
+        128, "units that encode what was seen, h_g", low=1, high=LARGEST_LAYER
     )
     hl_size: int = _setting(
-        128, "units for where it was seen, h_l", low=1, high=LARGEST_LAYER
+        128, "units that encode where it was seen, h_l", low=1, high=LARGEST_LAYER
     )
     g_size: int = _setting(256, "units of a glimpse, g", low=1, high=LARGEST_LAYER)
     h_size: int = _setting(256, "units of the core, h", low=1, high=LARGEST_LAYER)
     identity_recurrence: bool = _setting(
         False,
-        "start the recurrence of the core at the identity; changes no gradient path",
+        "initialise the recurrent weights of the core as the identity",
     )
     locator_hidden_size: int = _setting(
         0,
-        "units of a hidden layer in the location network; 0: none, its mean is linear; "
-        "trained by the policy gradient alone",
+        "units of a hidden layer in the location network, trained only by the policy "
+        "gradient; 0: no hidden layer",
         low=0,
         high=LARGEST_LAYER,
     )
     locator_tanh: bool = _setting(
         False,
-        "squash the mean of the policy, never the sample, into the image by tanh, whose "
-        "derivative the policy gradient then takes on",
+        "squash the policy's mean, but not the sample, into the image by tanh, through "
+        "which the policy gradient then passes",
     )
     location_std: float = _setting(
         0.15, "standard deviation of the policy, in half image sides", above=0.0
     )
     final_location_std: float = _setting(
         0.0,
-        "standard deviation at the end of training, reached geometrically; "
-        "0: it stays the same",
+        "standard deviation at the end of training, approached geometrically; "
+        "0: constant",
         low=0.0,
     )
     evaluation_location_std: float = _setting(
         0.0,
-        "standard deviation when the agent is not trained, but judged and used; "
-        "0: the one of training at that moment",
+        "standard deviation at evaluation and prediction; 0: that of training at the "
+        "same epoch",
         low=0.0,
     )
     policy_into_core: bool = _setting(
         False,
-        "let the policy gradient go through the location network into the core and "
-        "the glimpse network",
+        "also backpropagate the policy loss through the location network into the core "
+        "and the glimpse network",
     )
     baseline_into_core: bool = _setting(
-        False, "let the gradient of the baseline loss into the core likewise"
+        False, "also backpropagate the baseline loss into the core"
     )
     classify_every_step: bool = _setting(
         False,
-        "train the class after every glimpse, not after the last alone: opens a path for "
-        "the cross-entropy into the core at every step",
+        "apply the cross-entropy after every glimpse, not only after the last: opens a "
+        "gradient path into the core at every step",
     )
 
-    # Baselines
+    # Comparison networks
     image_height: int = _setting(
         28,
         "height in pixels of the images, for fc and conv without a canvas",
@@ -179,24 +178,22 @@ class Config:
     filter_size: int = _setting(
         10, "side of a filter of conv in pixels", low=1, high=LARGEST_SIDE
     )
-    filter_stride: int = _setting(
-        5, "pixels from one place of a filter of conv to the next", low=1
-    )
+    filter_stride: int = _setting(5, "stride of the filters of conv in pixels", low=1)
 
     # REINFORCE
     reward: str = _setting(
         "final",
-        "what the policy is paid: 1 for the right class at the end, the "
-        "log-probability of the right class after each glimpse, or its gain",
+        "reward of the policy: 1 for the right class at the end, the log-probability "
+        "of the right class after each glimpse, or the gain in it",
         choices=("final", "log-probability", "gain"),
     )
     discount: float = _setting(
-        1.0, "weight of a reward one step later, 0 to 1", low=0.0, high=1.0
+        1.0, "discount of rewards per step, 0 to 1", low=0.0, high=1.0
     )
     baseline: str = _setting(
         "learned",
-        "what is taken off the return: the baseline network's value, the mean of "
-        "the image's other rollouts, or nothing",
+        "what is subtracted from the return: the baseline network's output, the mean "
+        "return of the image's other rollouts, or nothing",
         choices=("learned", "leave-one-out", "none"),
     )
     num_rollouts: int = _setting(
@@ -208,7 +205,8 @@ class Config:
     # Optimisation
     optimizer: str = _setting(
         "sgd",
-        "SGD with momentum, Adam, or Muon (Adam for all but large matrices)",
+        "SGD with momentum, Adam, or Muon (which uses Adam for vectors and small "
+        "matrices)",
         choices=("sgd", "adam", "muon"),
     )
     learning_rate: float = _setting(0.01, "step size at the start", above=0.0)
@@ -220,7 +218,7 @@ class Config:
     )
     schedule: str = _setting(
         "linear",
-        "how the step size falls over the run",
+        "decay of the step size over the run",
         choices=("constant", "linear", "cosine"),
     )
     final_rate: float = _setting(
@@ -228,16 +226,19 @@ class Config:
     )
     weight_decay: float = _setting(
         0.0,
-        "each step shrinks weights, not biases, by this fraction of the step size",
+        "each step shrinks the weights, but not the biases, by this fraction of the "
+        "step size",
         low=0.0,
     )
     clip_norm: float = _setting(
-        0.0, "largest norm of the whole gradient; 0: no clipping", low=0.0
+        0.0,
+        "clip the norm of the whole gradient at this value; 0: no clipping",
+        low=0.0,
     )
     average_decay: float = _setting(
         0.0,
-        "decay per step of the running average of the weights that is evaluated "
-        "and saved as the best; 0: the weights themselves",
+        "decay per step of a running average of the weights, which is evaluated and "
+        "saved as the best; 0: no average",
         low=0.0,
         high=0.999999,
     )
@@ -245,10 +246,10 @@ class Config:
         20, "training images per step", low=1, high=LARGEST_COUNT
     )
     num_shards: int = _setting(
-        2, "parts that a batch is cut into, each for one thread", low=1
+        2, "number of parts of a batch, which threads process in parallel", low=1
     )
     rollouts: int = _setting(
-        10, "rollouts averaged in the second test figure", low=1, high=1000
+        10, "rollouts averaged in the second test error", low=1, high=1000
     )
 
     def __post_init__(self):
@@ -257,11 +258,11 @@ class Config:
         if self.num_shards > self.batch_size:
             raise UserError(
                 f"--num-shards {self.num_shards} is more than the {self.batch_size} "
-                "images of a batch: lower it or raise --batch-size"
+                "images of a batch: lower it, or raise --batch-size"
             )
         if self.baseline == "leave-one-out" and self.num_rollouts < 2:
             raise UserError(
-                "--baseline leave-one-out compares rollouts of an image: "
+                "--baseline leave-one-out compares the rollouts of an image: "
                 "set --num-rollouts to 2 or more"
             )
         if self.model == "conv" and self.filter_size > min(self.scene_shape):
@@ -273,10 +274,10 @@ class Config:
         if self.weight_decay * self.learning_rate > 1:
             raise UserError(
                 f"--weight-decay {self.weight_decay} times --learning-rate "
-                f"{self.learning_rate} is more than 1, which would turn weights over: "
-                "lower one of them"
+                f"{self.learning_rate} is more than 1, which would flip the sign of "
+                "weights: lower one of them"
             )
-        # Each image is framed by cells of the widest patch: the bound is for memory.
+        # Images are padded by cells of the widest patch: bounds the memory.
         widest_cell = self.scale_factor ** (self.num_scales - 1)
         if widest_cell > LARGEST_CELL:
             raise UserError(
@@ -287,7 +288,7 @@ class Config:
 
     @property
     def scene_shape(self):
-        """The height and width in pixels of the scenes that fc and conv take."""
+        """The height and width in pixels of the input of fc and conv."""
         if self.canvas_size:
             return self.canvas_size, self.canvas_size
         return self.image_height, self.image_width
@@ -299,10 +300,10 @@ def option_name(field_name):
 
 
 def _check(spec, value):
-    """Raise a UserError that names the option whose value can't be used."""
+    """Raise a UserError that names the option if its value is unusable."""
     bounds = spec.metadata
     name = option_name(spec.name)
-    # bool is an int to Python, but not to whoever reads the file.
+    # isinstance would accept a bool as an int.
     right = type(value) is spec.type or (spec.type is float and type(value) is int)
     if not right:
         raise UserError(f"{name} must be of type {spec.type.__name__}, not {value!r}")

@@ -68,7 +68,8 @@ def summarize(behaviour):
 
     location_spread: standard deviation of the locations about their mean, per axis, in
     half image sides. location_entropy: entropy of the cells they fall into, in bits, at
-    most log2 CELLS². first_return: mean R_1. explained_variance: 1 - var(R - b) / var(R).
+    most log2 CELLS². first_return: mean R_1.
+    explained_variance: 1 - var(R - b) / var(R).
     """
     count = behaviour.visits.sum()
     p = behaviour.visits[behaviour.visits > 0] / max(count, 1)

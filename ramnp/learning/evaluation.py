@@ -97,7 +97,7 @@ def interval_95(num_wrong, total):
 
 
 def test_result(agent, training, digits, pool, rollouts):
-    """Return the content of result.json: an agent's errors on the frozen test scenes."""
+    """Return the content of result.json: errors on the frozen test scenes."""
     config = agent.config
     sampled = count_errors(agent, digits.test, "test", pool, rollouts)
     deterministic = count_errors(agent, digits.test, "test", pool, deterministic=True)

@@ -1,4 +1,4 @@
-"""The four tasks: scene, sensor, recipes, and the paper's figures to compare with."""
+"""The four tasks: scene, sensor, recipes, and the paper's errors to compare with."""
 
 from ramnp.learning.config import Config
 from ramnp.support.errors import UserError
@@ -22,7 +22,7 @@ TABLES = {
 }
 
 # The paper's test errors in percent, by row of its tables: arXiv version, NIPS version.
-# A ? marks what was read in transcriptions only, a - what was not published.
+# ? marks a number that was read only in transcriptions, - one that was not published.
 PAPER_ERRORS = {
     "centered": {
         "fc-256": ("1.69", "1.35 ?"),
@@ -60,7 +60,7 @@ PAPER_ERRORS = {
     },
 }
 
-# The lowest test errors in percent that anybody has published with hard attention.
+# The lowest published test errors in percent with hard attention that we found.
 BEST_PUBLISHED = {
     "centered": "0.67",
     "translated": "0.92",
@@ -68,7 +68,7 @@ BEST_PUBLISHED = {
     "cluttered-100": "5.90",
 }
 
-# Dense rewards, and a core that the policy gradient may shape a little.
+# Rewards at every step, and a small policy gradient into the core.
 _DENSE = {
     "locator_hidden_size": 128,
     "locator_tanh": True,
@@ -86,14 +86,14 @@ _DENSE = {
     "average_decay": 0.998,
 }
 
-# On a canvas the coarse patches see most of the scene from its centre, and tell where
-# the digit is; a first glimpse at random is wasted. Centered digits, unless moved, would
-# be learned by heart, were they always seen from the same place.
+# On a canvas, a first glimpse at the centre sees most of the scene in its coarse
+# patches and locates the digit; a random one is wasted. Unshifted centered digits are
+# memorised from a fixed first glimpse.
 _DENSE_CANVAS = _DENSE | {"first_glimpse": "center"}
 
-# The paper gives no weights of the loss terms. With 1 for all, the locations run away
-# from the image within 30 steps, and the core with them, even at a tenth of the rate.
-# And a batch of 20 images is too small to be cut in two: 1.4 to 1.6 times as fast.
+# The paper gives no weights of the loss terms. With weights of 1, the locations leave
+# the image within 30 steps and the core diverges, even at a tenth of the learning rate.
+# One shard: a batch of 20 images is processed 1.4 to 1.6 times as fast unsplit.
 _PAPER = {
     "epochs": 200,
     "policy_weight": 0.01,
@@ -101,10 +101,10 @@ _PAPER = {
     "num_shards": 1,
 }
 
-# Over many epochs, the policy may take larger steps, and digits are learned by heart
-# unless they are bent; the last epochs show them as the test will. More units for what
-# is seen, h_g, are worth more than a larger core. Muon takes fewer epochs than Adam to
-# fit whole scenes; a discount of 0.2 in place of 0.5 takes much noise out of the returns.
+# Many epochs allow a larger weight of the policy loss, but the agent overfits without
+# augmentation, which ends before the last epochs to match the test. More units in h_g
+# help more than a larger core. Muon needs fewer epochs than Adam on whole scenes. A
+# discount of 0.2 instead of 0.5 makes the returns much less noisy.
 _BEST = _DENSE_CANVAS | {
     "policy_weight": 0.5,
     "discount": 0.2,
@@ -117,7 +117,7 @@ _BEST = _DENSE_CANVAS | {
 RECIPES = {
     "paper": dict.fromkeys(TASKS, _PAPER),
     "quick": {
-        # Larger batches keep two cores busier: more epochs fit into three minutes.
+        # Larger batches use two cores better: more epochs fit into three minutes.
         "centered": _DENSE
         | {
             "epochs": 22,
@@ -130,9 +130,8 @@ RECIPES = {
         "cluttered-100": _DENSE_CANVAS | {"epochs": 15},
     },
     "best": {
-        # Small patches of digits that lie in the same place are learned by heart the
-        # soonest: these are moved, too, more units put them together, weights decay, and
-        # locations scatter for as long as the agent is trained, but no longer.
+        # Small patches of digits in a fixed position overfit soonest: hence shifts,
+        # more units, weight decay, and locations that scatter only during training.
         "centered": _BEST
         | {
             "max_shift": 1,
@@ -154,7 +153,7 @@ RECIPES = {
             "epochs": 130,
             "plain_share": 0.15,
         },
-        # Clutter makes every scene new: digits are bent less.
+        # Clutter varies every scene: weaker deformation suffices.
         "cluttered": _BEST
         | {"deformation": 0.75, "hg_size": 576, "epochs": 150, "plain_share": 0.167},
         "cluttered-100": _BEST
@@ -164,7 +163,7 @@ RECIPES = {
 
 
 def make_config(task="centered", recipe="quick", **changes):
-    """Return the configuration of a task under a recipe, with some fields changed."""
+    """Return the configuration of a task and recipe, with `changes` to its fields."""
     if task not in TASKS:
         raise UserError(f"--task {task}: choose one of {', '.join(TASKS)}")
     if recipe not in RECIPES:
@@ -174,7 +173,7 @@ def make_config(task="centered", recipe="quick", **changes):
 
 
 def paper_row(config):
-    """Return the name in PAPER_ERRORS of a row like this configuration, if it has one."""
+    """Return the name that a row like this configuration has in PAPER_ERRORS."""
     if config.model == "ram":
         kind = "ram" if config.policy == "learned" else "random"
         return f"{kind}-{config.num_glimpses}"

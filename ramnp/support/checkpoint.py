@@ -1,15 +1,15 @@
-"""Checkpoints: one file with every array and every number that a run needs to go on.
+"""Checkpoints: one file with all arrays and numbers that a run needs to resume.
 
-An ordinary `.npz`, stored and without pickle, that `np.load` and `unzip` open:
+The file is an uncompressed `.npz` without pickles, which `np.load` and `unzip` open:
 
     checkpoint.npy      JSON as uint8: format version, name, dtype and shape of each
-                        array, and whatever else the run keeps (meta)
+                        array, and any other values of the run (meta)
     <name>.npy          the arrays, in that order
-    zip directory       ends in a comment, the last bytes of the file: the SHA-256 of
-                        all bytes before it
+    zip directory       its comment, the last bytes of the file, is the SHA-256 of all
+                        bytes before it
 
-Only the JSON is ever parsed. It decides, with the arrays' own bytes, every other byte
-of the file; the reader works these out and compares instead of believing headers.
+Only the JSON is parsed. The JSON and the arrays' bytes determine every other byte of
+the file: the reader computes these bytes and compares, instead of trusting headers.
 """
 
 import hashlib
@@ -42,10 +42,10 @@ _COMMENT_BYTES = len("sha256:") + 64
 
 
 def save(path, arrays: dict[str, np.ndarray], meta: dict) -> None:
-    """Write `arrays` and the JSON-serialisable `meta`; equal content, equal bytes.
+    """Write `arrays` and the JSON-serialisable `meta`; equal content gives equal bytes.
 
-    What `load` would refuse (a NaN, say) raises CheckpointError before it can take the
-    place of a good file; a file that can't be written raises UserError.
+    Raises CheckpointError for content that `load` would refuse, such as a NaN, before
+    it replaces a good file; raises UserError if the file cannot be written.
     """
     try:
         data = _encode(arrays, meta)
@@ -56,10 +56,10 @@ def save(path, arrays: dict[str, np.ndarray], meta: dict) -> None:
 
 
 def load(path) -> tuple[dict[str, np.ndarray], dict]:
-    """Return the arrays, bit for bit, and the meta that `save` was given.
+    """Return the arrays, bit for bit, and the meta that were given to `save`.
 
-    Raises CheckpointError, and nothing else, for anything that `save` did not write.
-    Takes memory in proportion to the file, never to what the file claims.
+    Raises only CheckpointError, for any file that `save` did not write. The memory used
+    is proportional to the size of the file, not to the sizes it claims.
     """
     if not os.path.isfile(path):
         raise CheckpointError(f"{path} is missing or not a file: check the path")
@@ -91,19 +91,19 @@ def _encode(arrays, meta) -> bytes:
 
 
 def _decode(file, size):
-    """`_encode` backwards; a ValueError says what is wrong."""
+    """Invert `_encode`; a ValueError says what is wrong."""
     start = file.read(_LOCAL_HEADER_BYTES + len(_DOCUMENT))
     if not (start.startswith(b"PK\3\4") and start.endswith(_DOCUMENT.encode())):
         raise ValueError("it is not a ramnp checkpoint, or its start is damaged")
     if size > _MAX_BYTES:
         raise ValueError(f"it has more than {_MAX_BYTES} bytes")
     if _comment(file, size - _COMMENT_BYTES) != file.read(_COMMENT_BYTES + 1):
-        raise ValueError("it is damaged (its bytes do not have the SHA-256 at its end)")
+        raise ValueError("it is damaged (its SHA-256 differs from the one at its end)")
 
     (document_bytes,) = struct.unpack_from("<L", start, 22)
     document_bytes -= len(_npy_header(np.empty(1, np.uint8)))
     if not 0 < document_bytes <= _MAX_DOCUMENT_BYTES:
-        raise ValueError(f"its JSON has not 1 to {_MAX_DOCUMENT_BYTES} bytes")
+        raise ValueError(f"its JSON is empty or over {_MAX_DOCUMENT_BYTES} bytes")
     file.seek(0)
     document = np.zeros(document_bytes, np.uint8)
     heads = [_read_member(file, _DOCUMENT, document)]
@@ -117,7 +117,7 @@ def _decode(file, size):
     frame = _frame([(_DOCUMENT, document), *arrays.items()])
     tail = file.read(len(frame[1]) + _COMMENT_BYTES + 1)[:-_COMMENT_BYTES]
     if (heads, tail) != frame:
-        raise ValueError("its headers do not fit the arrays that its JSON lists")
+        raise ValueError("its headers do not match the arrays that its JSON lists")
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(f"array {name} holds a NaN or an infinity")
@@ -125,7 +125,7 @@ def _decode(file, size):
 
 
 def _read_member(file, name, array) -> bytes:
-    """Fill `array` from the file and return the bytes that stood in front of it."""
+    """Fill `array` from the file; return the bytes before it."""
     head = file.read(_LOCAL_HEADER_BYTES + len(f"{name}.npy") + len(_npy_header(array)))
     file.readinto(array.reshape(-1).view(np.uint8))
     return head
@@ -137,7 +137,7 @@ def _document(entries, meta) -> bytes:
 
 
 def _parse(text: bytes):
-    """Return {name: [dtype, shape], ...}, not checked yet, and meta."""
+    """Return {name: [dtype, shape], ...}, unchecked, and meta."""
     try:
         document = json.loads(text.decode("ascii"))
         shallow = _depth(document) <= _MAX_DEPTH
@@ -149,11 +149,11 @@ def _parse(text: bytes):
         case {"arrays": dict(entries), "meta": dict(meta)} if (
             shallow
             and len(entries) <= _MAX_ARRAYS
-            # Other bytes: another version, more keys, one of them twice, 1e999, NaN.
+            # Bytes differ by another version, more or repeated keys, 1e999, NaN.
             and _document(entries, meta) == text
         ):
             return entries, meta
-    raise ValueError("its JSON is not such as a checkpoint has")
+    raise ValueError("its JSON is not that of a checkpoint")
 
 
 def _depth(value) -> int:
@@ -164,7 +164,7 @@ def _depth(value) -> int:
 
 
 def _checked_shape(name, entry):
-    """The (dtype, shape) of an array; NumPy itself refuses axes too long for it."""
+    """Return the (dtype, shape) of an array; NumPy itself refuses overlong axes."""
     match entry:
         case [str(dtype), list(shape)] if (
             _NAME.fullmatch(name)
@@ -179,10 +179,10 @@ def _checked_shape(name, entry):
 
 
 def _frame(members):
-    """Return every byte of the zip file that is not an array's own.
+    """Return all bytes of the zip file except the arrays' own.
 
-    That is what stands in front of each array, and all that follows the last one up to
-    the comment. Nothing is compressed, no optional field is used, no time is kept.
+    These are the bytes before each array, and those between the last array and the
+    comment. Nothing is compressed; optional fields and times are not used.
     """
     heads, directory, offset = [], b"", 0
     for name, array in members:
@@ -202,9 +202,9 @@ def _frame(members):
 
 
 def _npy_header(array) -> bytes:
-    """What the `.npy` format puts in front of an array's bytes.
+    """Return the `.npy` header of an array.
 
-    Written here since NumPy's own has changed its padding from version to version.
+    NumPy's own writer has changed its padding between versions.
     """
     text = (
         f"{{'descr': '{array.dtype.str}', 'fortran_order': False, "
@@ -215,7 +215,7 @@ def _npy_header(array) -> bytes:
 
 
 def _comment(file, size) -> bytes:
-    """The comment of a zip file that has these first `size` bytes before it."""
+    """Return the comment of a zip file: the SHA-256 of its first `size` bytes."""
     digest = hashlib.sha256()
     file.seek(0)
     for start in range(0, size, 1 << 20):

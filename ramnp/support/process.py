@@ -88,6 +88,6 @@ def processor():
 
 
 def search_path():
-    """Return a PYTHONPATH under which a process finds the modules that this one finds."""
+    """Return a PYTHONPATH that gives a new process the modules of this one."""
     here = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     return os.pathsep.join(os.path.abspath(path) for path in [*sys.path, here])
