@@ -18,7 +18,6 @@ from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_at
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
 RESULT, METRICS = "result.json", "metrics.jsonl"
-PICTURES = "curves.png", "glimpses.png", "glimpses.gif"
 NUM_PICTURED = 8
 
 
@@ -93,7 +92,7 @@ def run(config, data, folder, *, threads, resume=False, strict=False, save_every
 
 
 def finish(folder, digits, history, pool):
-    """Test the best agent, draw the pictures and print the summary."""
+    """Test the best agent, print the summary and draw the pictures."""
     best = os.path.join(folder, BEST)
     agent, row = agent_file.load_with_training(best)
     config = agent.config
@@ -106,12 +105,15 @@ def finish(folder, digits, history, pool):
     agent_file.save(best, agent, row)
     result = evaluation.test_result(agent, row, digits, pool, config.rollouts)
     write_atomically(os.path.join(folder, RESULT), _as_json(result))
-    pictures = draw(folder, digits, agent, history)
     print(
         f"\n{evaluation.summary(result)}\n"
         f"{_comparison(config)}"
         f"best epoch {row['epoch']} of {config.epochs}, chosen on validation; "
-        f"{result['seconds'] / 60:.1f} minutes\n\n"
+        f"{result['seconds'] / 60:.1f} minutes\n",
+        flush=True,
+    )
+    pictures = draw(folder, digits, agent, history)
+    print(
         f"pictures:  {'  '.join(pictures)}\n"
         f"next:      python -m ramnp.evaluate {shlex.quote(str(folder))}\n"
         f"           python -m ramnp.train --task {_next_task(config.task)}"
@@ -119,20 +121,37 @@ def finish(folder, digits, history, pool):
 
 
 def draw(folder, digits, agent, history):
-    """Draw the curves, and the glimpses if there are any; return the paths."""
+    """Draw the curves, and the glimpses if there are any; return the paths.
+
+    What cannot be drawn, for want of memory or of room on the disk, is a warning.
+    """
     # matplotlib takes as long to load as everything else
     from ramnp.figures import curves, film, glimpses
 
-    paths = [os.path.join(folder, name) for name in PICTURES]
-    curves.draw_curves(history, paths[0], agent.config.task)
-    if agent.config.model != "ram":
-        return paths[:1]
-    images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
-    images, labels = images[:NUM_PICTURED], labels[:NUM_PICTURED]
-    seen = agent.predict(images)
-    glimpses.draw_glimpses(images, labels, seen, agent.config, paths[1])
-    film.animate_glimpses(images, labels, seen, agent.config, paths[2])
-    return paths
+    def scene():
+        images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
+        images, labels = images[:NUM_PICTURED], labels[:NUM_PICTURED]
+        return images, labels, agent.predict(images), agent.config
+
+    pictures = {
+        "curves.png": lambda path: curves.draw_curves(history, path, agent.config.task)
+    }
+    if agent.config.model == "ram":
+        pictures |= {
+            "glimpses.png": lambda path: glimpses.draw_glimpses(*scene(), path),
+            "glimpses.gif": lambda path: film.animate_glimpses(*scene(), path),
+        }
+    drawn = []
+    for name, draw_picture in pictures.items():
+        path = os.path.join(folder, name)
+        try:
+            draw_picture(path)
+        except (UserError, OSError, MemoryError) as error:
+            reason = str(error) or "not enough memory"
+            print(f"warning: {name} is not drawn: {reason}", file=sys.stderr)
+        else:
+            drawn.append(path)
+    return drawn
 
 
 def _refuse_if_in_use(folder):

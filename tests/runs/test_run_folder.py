@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from ramnp import train
-from ramnp.runs import state
+from ramnp.figures import curves, film, glimpses
+from ramnp.runs import run_folder, state
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, UserError
 from ramnp.support.files import RunLock
 from tests.helpers import TINY_RUN, write_digits
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
+draw = run_folder.draw  # as it is without that fixture
 
 
 @pytest.fixture
@@ -134,3 +136,37 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, digits_file):
     arguments = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path / "file/run")]
     with pytest.raises(UserError, match="cannot make the folder"):
         train.main(arguments)
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "name", "error", "words"),
+    [
+        (curves, "draw_curves", "curves.png", UserError("no room"), "no room"),
+        (glimpses, "draw_glimpses", "glimpses.png", MemoryError(), "not enough memory"),
+        (film, "animate_glimpses", "glimpses.gif", OSError("no cache"), "no cache"),
+    ],
+)
+def test_a_picture_that_fails_is_a_warning_after_the_summary(
+    copy, monkeypatch, capfd, module, function, name, error, words
+):
+    """The summary is printed first, the other pictures are drawn, the run is over."""
+
+    def fail(*given):
+        print("drawing")
+        raise error
+
+    monkeypatch.setattr(run_folder, "draw", draw)
+    for other, called in (
+        (curves, "draw_curves"),
+        (glimpses, "draw_glimpses"),
+        (film, "animate_glimpses"),
+    ):
+        monkeypatch.setattr(other, called, lambda *given: None)
+    monkeypatch.setattr(module, function, fail)
+    assert resume(copy) == 0
+    printed = capfd.readouterr()
+    assert printed.err == f"warning: {name} is not drawn: {words}\n"
+    summary, _, rest = printed.out.partition("drawing\n")
+    assert "one rollout per image" in summary
+    (line,) = (line for line in rest.splitlines() if line.startswith("pictures:"))
+    assert name not in line and line.count(str(copy)) == 2
