@@ -28,10 +28,11 @@ from torch_ram import RAM
 from ramnp.agent import model
 from ramnp.datasets import mnist, scenes
 from ramnp.learning import reinforce
-from ramnp.learning import trainer as training
 from ramnp.learning.predictor import Agent
 from ramnp.learning.recipes import TASKS, make_config
-from ramnp.runs import state
+from ramnp.learning.state import initial
+from ramnp.learning.trainer import Trainer
+from ramnp.runs.workers import Workers
 
 PREDICTED = 1000
 PASSES = {"training": 4, "prediction of 1,000": 1, "prediction of 1": 20}
@@ -53,8 +54,9 @@ def main(arguments):
     report = {"threads": options.threads, "torch": torch.__version__, "tasks": {}}
     for task in options.task:
         config = make_config(task, "quick", average_decay=0.0, final_location_std=0.0)
-        now = state.initial(config, len(digits.train.labels))
-        with training.Trainer(config, digits.train, now, options.threads) as trainer:
+        state = initial(config, len(digits.train.labels))
+        with Workers(options.threads, config, digits.train, state.vector) as workers:
+            trainer = Trainer(config, digits.train, state, workers)
             report["tasks"][task] = compare(trainer, digits, options.pairs)
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n")

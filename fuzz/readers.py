@@ -19,7 +19,8 @@ with atheris.instrument_imports(include=["ramnp", "json", "zipfile", "gzip", "nu
     from ramnp.datasets import idx, own_data
     from ramnp.learning.config import Config
     from ramnp.learning.predictor import Agent
-    from ramnp.runs import agent_file, run_folder, state
+    from ramnp.learning.state import initial
+    from ramnp.runs import agent_file, run_folder, saved_state
     from ramnp.support import checkpoint
     from ramnp.support.errors import UserError
     from tests.fuzzing import spoil
@@ -33,7 +34,7 @@ IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 def sound_state():
     """Return the arrays and the meta of a run's first checkpoint."""
     path = FOLDER / "sound.npz"
-    state.save(path, state.initial(CONFIG, 9), CONFIG, "0")
+    saved_state.save(path, initial(CONFIG, 9), CONFIG, "0")
     return checkpoint.load(path)
 
 
@@ -71,7 +72,7 @@ READERS = {
     "state": (
         "checkpoint.npz",
         lambda script: checkpoint._encode(*spoil(script, *STATE)),
-        lambda path: state.load(path, CONFIG, 9, "0"),
+        lambda path: saved_state.load(path, CONFIG, 9, "0"),
         b"\0",
     ),
     "agent": (

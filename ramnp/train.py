@@ -72,6 +72,8 @@ def _add_setting(group, spec, default):
     else:
         details["type"] = spec.type
         details["choices"] = spec.metadata["choices"]
+        if details["choices"] and len(details["choices"]) == 1:
+            details["help"] = argparse.SUPPRESS  # until another is registered
         if not details["choices"]:
             details["metavar"] = {int: "N", float: "X"}[spec.type]
     group.add_argument(option_name(spec.name), **details)

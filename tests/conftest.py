@@ -3,15 +3,17 @@
 import signal
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from ramnp import train
+from ramnp.datasets.mnist import Digits
 from ramnp.proofs import suite
 from ramnp.runs import run_folder
 from ramnp.support.signals import SIGNALS
-from tests.helpers import TINY_RUN, write_digits
+from tests.helpers import TINY_RUN, small_split, write_digits
 
 
 def refuse_network(event, arguments):
@@ -94,3 +96,17 @@ def oracle_proofs():
 def oracle_rows(oracle_proofs):
     """What they yield for the code as it is."""
     return suite.rows(oracle_proofs)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """90 bars to train on: 4 batches of 24, the last one of 18."""
+    splits = (small_split(seed, n, 12, 12) for seed, n in enumerate((90, 30, 30)))
+    return Digits(*splits, sha256="0" * 64)
+
+
+@pytest.fixture
+def pool():
+    """Two threads that evaluate."""
+    with ThreadPoolExecutor(2) as threads:
+        yield threads

@@ -42,6 +42,21 @@ def small_split(seed, count, height=28, width=28):
     return Split((255 * ink * noise).astype(np.uint8), labels)
 
 
+def tiny_config(**changes):
+    """Return settings of a run of 3 epochs of 4 steps on 90 digits."""
+    settings = {
+        "num_classes": 10,
+        "epochs": 3,
+        "batch_size": 24,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "average_decay": 0.9,
+        "policy_into_core": True,
+        "final_location_std": 0.1,
+    }
+    return small_config(**(settings | changes))
+
+
 # A run of 12 steps, 4 an epoch, whose last batch is short: a fraction of a second.
 TINY_RUN = [
     "--epochs=3",

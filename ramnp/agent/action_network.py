@@ -2,24 +2,29 @@
 
 import numpy as np
 
-from ramnp.agent.layers import affine_backward, affine_forward, init_weights
+from ramnp.agent.layers import affine_backward, affine_forward, init_array
+
+
+def shapes(h_size, num_classes):
+    """Return {name: shape} of the linear map to the logits."""
+    return {"W_a": (h_size, num_classes), "b_a": (num_classes,)}
 
 
 def init(rng, h_size, num_classes, dtype=np.float32):
-    """Draw W_a (h, classes), b_a (classes,)."""
+    """Return parameters of the shapes above."""
     return {
-        "W_a": init_weights(rng, h_size, (h_size, num_classes), dtype, gain=1.0),
-        "b_a": np.zeros(num_classes, dtype),
+        name: init_array(rng, shape, dtype, gain=1.0)
+        for name, shape in shapes(h_size, num_classes).items()
     }
 
 
 def forward(params, h):
-    """Return the logits (B, classes) for h (B, h)."""
+    """Return the logits (B, classes) and the cache, for h (B, h)."""
     return affine_forward(h, params["W_a"], params["b_a"]), (params, h)
 
 
 def backward(dlogits, cache):
-    """Return dh (B, h) and the gradients, for dlogits (B, classes)."""
+    """Return (dh,), dh (B, h), and the gradients, for dlogits (B, classes)."""
     params, h = cache
     dh, dW_a, db_a = affine_backward(dlogits, h, params["W_a"])
-    return dh, {"W_a": dW_a, "b_a": db_a}
+    return (dh,), {"W_a": dW_a, "b_a": db_a}

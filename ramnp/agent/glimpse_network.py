@@ -2,7 +2,7 @@
 
     h_g = Rect(Linear(ρ)),  h_l = Rect(Linear(l)),  g = Rect(Linear(h_g) + Linear(h_l))
 
-The sum of the two last linear maps is one map of the pair (h_g, h_l), with one bias.
+The sum of the last two linear maps is one map of the pair (h_g, h_l), with one bias.
 """
 
 import numpy as np
@@ -11,27 +11,32 @@ from ramnp.agent.layers import (
     affine_backward,
     affine_forward,
     affine_weights_backward,
-    init_weights,
+    init_array,
     relu_backward,
     relu_forward,
 )
 
 
-def init(rng, rho_size, hg_size, hl_size, g_size, dtype=np.float32):
-    """Draw the weights of the three maps: from ρ, from l, from the pair."""
-    pair_size = hg_size + hl_size
+def shapes(rho_size, hg_size, hl_size, g_size):
+    """Return {name: shape} of the maps from ρ, from l, and from the pair."""
     return {
-        "W_hg": init_weights(rng, rho_size, (rho_size, hg_size), dtype),
-        "b_hg": np.zeros(hg_size, dtype),
-        "W_hl": init_weights(rng, 2, (2, hl_size), dtype),
-        "b_hl": np.zeros(hl_size, dtype),
-        "W_g": init_weights(rng, pair_size, (pair_size, g_size), dtype),
-        "b_g": np.zeros(g_size, dtype),
+        "W_hg": (rho_size, hg_size),
+        "b_hg": (hg_size,),
+        "W_hl": (2, hl_size),
+        "b_hl": (hl_size,),
+        "W_g": (hg_size + hl_size, g_size),
+        "b_g": (g_size,),
     }
 
 
+def init(rng, rho_size, hg_size, hl_size, g_size, dtype=np.float32):
+    """Return parameters of the shapes above, drawn for rectified units."""
+    sizes = shapes(rho_size, hg_size, hl_size, g_size)
+    return {name: init_array(rng, shape, dtype) for name, shape in sizes.items()}
+
+
 def forward(params, rho, l):
-    """Return g (B, g) for rho (B, ρ) and l (B, 2)."""
+    """Return g (B, g) and the cache, for rho (B, ρ) and l (B, 2)."""
     z_hg = affine_forward(rho, params["W_hg"], params["b_hg"])
     z_hl = affine_forward(l, params["W_hl"], params["b_hl"])
     pair = relu_forward(np.concatenate([z_hg, z_hl], axis=1))
@@ -42,8 +47,8 @@ def forward(params, rho, l):
 def backward(dg, cache, with_inputs=True):
     """Return (drho, dl) and the gradients, for dg (B, g).
 
-    Nothing of the agent learns below ρ and l (the image is given, the location is
-    a sample), so the agent leaves their gradients out: with_inputs=False gives None.
+    Nothing trains below ρ and l (the image is given, the location is a sample), so
+    the agent skips their gradients: with_inputs=False returns () in their place.
     """
     params, rho, l, pair, g = cache
     hg_size = len(params["b_hg"])
@@ -55,5 +60,5 @@ def backward(dg, cache, with_inputs=True):
     grads["W_hl"], grads["b_hl"] = affine_weights_backward(dz_hl, l)
     grads["W_hg"], grads["b_hg"] = affine_weights_backward(dz_hg, rho)
     if not with_inputs:
-        return None, grads
+        return (), grads
     return (dz_hg @ params["W_hg"].T, dz_hl @ params["W_hl"].T), grads

@@ -1,13 +1,14 @@
-"""The glimpse sensor ρ(x, l): a few concentric patches, coarser the wider (3.1 A).
+"""The glimpse sensor ρ(x, l): concentric patches, coarser the wider (3.1 A).
 
-Pixel convention: l = (x, y) spans the image from edge to edge, (-1, -1) being its
-top left corner and (1, 1) its bottom right one, and a location is rounded to the
-nearest place where the cells of the finest patch fall on whole pixels, ties away
-from the image's centre, so that flipping image and location flips the glimpse.
+plain_glimpse says what a glimpse is, cell by cell. prepare and forward compute the
+same for a batch: means over cells once per image, then one gather per glimpse.
 
-The coarser patches share the centre of the finest exactly, and each of their cells
-is the mean of the image over the area that it covers. (Only an odd patch with an
-even factor covers halves of pixels.) Beyond the border lies the background.
+Pixel convention: l = (x, y) spans the image from edge to edge, (-1, -1) its top left
+corner and (1, 1) its bottom right. The finest patch starts at the whole pixel nearest
+to where l would centre it, ties away from the image's centre, so that flipping image
+and location flips the glimpse. The coarser patches share its centre exactly; an odd
+patch with an even factor covers halves of pixels. Beyond the border lies the
+background.
 """
 
 import functools
@@ -16,19 +17,52 @@ from typing import NamedTuple
 import numpy as np
 
 
+def plain_glimpse(image, l, patch_size, num_scales=1, scale_factor=2, background=0.0):
+    """Return rho (k · patch²) of one image (height, width) at l (2,), cell by cell.
+
+    Scale j is a grid of patch × patch cells, each factor^j pixels wide, whose value
+    is the mean of the image over the area of the cell.
+    """
+    height, width = image.shape
+    centre = first_pixel(l[None], (width, height), patch_size)[0] + patch_size / 2
+    rho = []
+    for j in range(num_scales):
+        cell = scale_factor**j
+        left, top = centre - patch_size * cell / 2
+        for row, column in np.ndindex(patch_size, patch_size):
+            rows = _overlaps(height, top + row * cell, cell)
+            columns = _overlaps(width, left + column * cell, cell)
+            outside = cell**2 - rows.sum() * columns.sum()
+            total = rows @ image @ columns + background * outside
+            rho.append(total / cell**2)
+    return np.array(rho)
+
+
+def _overlaps(size, start, length):
+    """Return how much of each of `size` pixels in a row lies in start..start + length."""
+    pixel = np.arange(size)
+    ends = np.minimum(pixel + 1, start + length) - np.maximum(pixel, start)
+    return np.maximum(ends, 0)
+
+
+def rho_size(patch_size, num_scales):
+    """Return the length k · patch² of ρ."""
+    return num_scales * patch_size**2
+
+
 class Pyramid(NamedTuple):
-    """All that glimpses at a batch of images need, computed once per batch.
+    """Everything that glimpses at a batch of images need, computed once per batch.
 
     values[j] holds, for every place within reach of an image, the mean over the cell
-    of factor^j pixels a side that starts there. The images are framed so widely that
-    the outermost cells see background alone; to them every place beyond is sent. A
-    glimpse is then a gather, whose cost depends neither on the size of the image nor
-    on the width of the patch.
+    of factor^j pixels a side that starts there. Each image has a frame wide enough
+    that its outermost cells see background alone; out-of-frame indices are clamped to
+    them. A glimpse is then a gather, and its cost depends neither on the size of the
+    image nor on the width of the patch.
     """
 
     values: np.ndarray  # (k, B, height + 2 frame, width + 2 frame)
-    starts: np.ndarray  # (B, k, 1): where the level of an image starts in flat values
-    steps: np.ndarray  # (2,): how far the next pixel lies in flat values, as (x, y)
+    starts: np.ndarray  # (B, k, 1): where a level of an image starts in flat values
+    steps: np.ndarray  # (2,): distance in flat values to the next pixel, as (x, y)
     offsets: np.ndarray  # (2, 1, k, patch): from a patch's first pixel to its cells
     last: np.ndarray  # (2, 1, 1, 1): the largest x and y that count
     image_size: tuple  # width, height
@@ -36,7 +70,7 @@ class Pyramid(NamedTuple):
 
 
 def prepare(images, patch_size, num_scales=1, scale_factor=2, background=0.0):
-    """Compute the pyramid of images (B, height, width); glimpses keep their dtype."""
+    """Return the pyramid of images (B, height, width); glimpses keep their dtype."""
     B, height, width = images.shape
     # Cells of an odd patch with an even factor start on half a pixel.
     half = int(num_scales > 1 and patch_size % 2 == 1 and scale_factor % 2 == 0)
@@ -85,7 +119,7 @@ def _cells(framed_size, frame, patch_size, num_scales, scale_factor):
 def forward(pyramid, l):
     """Return rho (N, k · patch²) at l (N, 2): scale by scale, row by row.
 
-    N is B times any whole number: row n looks at image n mod B.
+    N is a multiple of B: row n looks at image n mod B.
     """
     corner = first_pixel(l, pyramid.image_size, pyramid.patch_size) * pyramid.steps
     index = corner.T[:, :, None, None] + pyramid.offsets  # (2, N, k, patch)
@@ -103,7 +137,7 @@ def first_pixel(l, image_size, patch_size):
     half_size, middle, near, half = _rounding(*image_size, patch_size, l.dtype)
     shift = l * half_size
     # Far outside, everything is background: the bound keeps the integers small, and
-    # fmin takes it for NaN too.
+    # fmin replaces NaN by it.
     distance = np.fmin(np.abs(shift), 2**30)
     distance += near
     np.floor(distance, out=distance)
@@ -115,7 +149,7 @@ def first_pixel(l, image_size, patch_size):
 
 @functools.lru_cache
 def _rounding(width, height, patch_size, dtype):
-    """Return, as (x, y), what first_pixel needs to know of images and patch."""
+    """Return, as (x, y), the constants of first_pixel for these sizes."""
     size = np.array([width, height])
     gap = size - patch_size
     # An odd gap puts the patch half a pixel off the image's centre, either side.
@@ -124,9 +158,9 @@ def _rounding(width, height, patch_size, dtype):
 
 
 def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):
-    """Return the edges (N, k, 4) in pixels of what each scale covers at l (N, 2).
+    """Return the edges (N, k, 4) in pixels of the area of each scale at l (N, 2).
 
-    An edge list is (left, top, right, bottom); pixel i spans i to i + 1.
+    The edges are (left, top, right, bottom); pixel i spans i to i + 1.
     """
     height, width = image_shape
     centre = first_pixel(l, (width, height), patch_size) + patch_size / 2
@@ -139,8 +173,8 @@ def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):
 def _means(level, count, step, out):
     """Average `count` by `count` cells of (B, height, width) that lie `step` apart.
 
-    A step along either axis is one shift of the flat memory. What it takes around the
-    end of a row reaches only the outer part of the frame, where nothing is looked up.
+    A step along either axis is one shift of the flat memory. Values that wrap around
+    the end of a row reach only the outer part of the frame, which is never looked up.
     """
     total = level.ravel()
     for stride in (level.shape[-1] * step, step):

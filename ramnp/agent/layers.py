@@ -1,8 +1,8 @@
 """Affine map, rectifier and softmax cross-entropy, each beside its derivative.
 
-B is the number of rows: images, or images times steps. Every function keeps
-the dtype that it is given, complex128 included: where a value decides a branch,
-the real part decides it, so a complex step passes through unharmed.
+B is the number of rows: images, or images times steps. Every function is pure and
+keeps the dtype that it is given, complex128 included: where a value decides a branch,
+its real part decides, so a complex step passes through.
 """
 
 import functools
@@ -11,17 +11,24 @@ import math
 import numpy as np
 
 RECTIFIER_GAIN = math.sqrt(2)
-# Rows of zeros, made once: they are only read.
+# One row of zeros per width and dtype. It is only read.
 _zeros = functools.lru_cache(np.zeros)
 
 
-def init_weights(rng, fan_in, shape, dtype, gain=RECTIFIER_GAIN):
-    """Draw W ~ N(0, gain² / fan_in); √2 keeps the scale of rectified units."""
-    return (rng.standard_normal(shape) * (gain / math.sqrt(fan_in))).astype(dtype)
+def init_array(rng, shape, dtype, gain=RECTIFIER_GAIN, fan_in=None):
+    """Return W ~ N(0, gain² / fan_in) for shape (in, out), zeros for a bias (out,).
+
+    The gain √2 keeps the scale of rectified units. fan_in is the first side of W
+    unless another map adds to the same units.
+    """
+    if len(shape) == 1:
+        return np.zeros(shape, dtype)
+    std = gain / math.sqrt(fan_in or shape[0])
+    return (rng.standard_normal(shape) * std).astype(dtype)
 
 
 def affine_forward(x, W, b):
-    """y = x W + b, for x (B, in), W (in, out), b (out,)."""
+    """Return y = x W + b (B, out), for x (B, in), W (in, out), b (out,)."""
     y = x @ W
     y += b
     return y
@@ -33,15 +40,15 @@ def affine_backward(dy, x, W):
 
 
 def affine_weights_backward(dy, x):
-    """Return dW and db alone, where nothing below x learns."""
+    """Return dW and db alone, for maps with nothing to train below x."""
     return x.T @ dy, dy.sum(axis=0)
 
 
 def relu_forward(x):
-    """y = max(x, 0), elementwise, written over x."""
-    # NumPy orders complex numbers by their real part first, and compares with a row
-    # of zeros twice as fast as with one zero.
-    return np.maximum(x, _zeros(x.shape[-1], x.dtype), out=x)
+    """Return y = max(x, 0), elementwise, for x (..., units)."""
+    # NumPy orders complex numbers by their real part first. Comparing with a row of
+    # zeros is twice as fast as comparing with a single zero.
+    return np.maximum(x, _zeros(x.shape[-1], x.dtype))
 
 
 def relu_backward(dy, y):
@@ -50,7 +57,7 @@ def relu_backward(dy, y):
 
 
 def log_softmax(logits):
-    """log p_c = z_c - log Σ_j exp z_j, for z (..., classes)."""
+    """Return log p_c = z_c - log Σ_j exp z_j, for logits z (..., classes)."""
     shifted = logits - logits.real.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 

@@ -13,27 +13,32 @@ import numpy as np
 from ramnp.agent.layers import (
     affine_backward,
     affine_forward,
-    init_weights,
+    init_array,
     relu_backward,
     relu_forward,
 )
 
+# A small gain: the first looks fall near the centre, far from the flat ends of tanh.
+_GAINS = {"W_mu": (0.1,)}
+
+
+def shapes(h_size, hidden_size=0):
+    """Return {name: shape}; without a hidden layer, W_mu maps h itself."""
+    hidden = {"W_hidden": (h_size, hidden_size), "b_hidden": (hidden_size,)}
+    mean = {"W_mu": (hidden_size or h_size, 2), "b_mu": (2,)}
+    return hidden | mean if hidden_size else mean
+
 
 def init(rng, h_size, hidden_size=0, dtype=np.float32):
-    """Draw W_mu (h, 2) or, with a hidden layer, W_hidden (h, hidden) and W_mu."""
-    params = {}
-    if hidden_size:
-        params["W_hidden"] = init_weights(rng, h_size, (h_size, hidden_size), dtype)
-        params["b_hidden"] = np.zeros(hidden_size, dtype)
-    fan_in = hidden_size or h_size
-    # A small gain: the first looks fall near the centre, far from tanh's flat ends.
-    params["W_mu"] = init_weights(rng, fan_in, (fan_in, 2), dtype, gain=0.1)
-    params["b_mu"] = np.zeros(2, dtype)
-    return params
+    """Return parameters of the shapes above."""
+    return {
+        name: init_array(rng, shape, dtype, *_GAINS.get(name, ()))
+        for name, shape in shapes(h_size, hidden_size).items()
+    }
 
 
 def forward(params, h, tanh=False):
-    """Return the mean mu (B, 2) as (x, y), for h (B, h)."""
+    """Return the mean mu (B, 2) as (x, y) and the cache, for h (B, h)."""
     hidden = h
     if "W_hidden" in params:
         z = affine_forward(h, params["W_hidden"], params["b_hidden"])
@@ -45,23 +50,23 @@ def forward(params, h, tanh=False):
 
 
 def backward(dmu, cache):
-    """Return dh (B, h) and the gradients, for dmu (B, 2)."""
+    """Return (dh,), dh (B, h), and the gradients, for dmu (B, 2)."""
     params, h, hidden, mu, tanh = cache
     grads = {}
     if tanh:
         dmu = dmu * (1 - mu * mu)
     dhidden, grads["W_mu"], grads["b_mu"] = affine_backward(dmu, hidden, params["W_mu"])
     if "W_hidden" not in params:
-        return dhidden, grads
+        return (dhidden,), grads
     dz = relu_backward(dhidden, hidden)
     dh, grads["W_hidden"], grads["b_hidden"] = affine_backward(
         dz, h, params["W_hidden"]
     )
-    return dh, grads
+    return (dh,), grads
 
 
 def sample(mu, location_std, rng):
-    """Draw l ~ N(mu, location_std² I), unclipped: the score is of what was drawn."""
+    """Return l ~ N(mu, location_std² I), not clipped: the score is of the raw sample."""
     return mu + location_std * rng.standard_normal(mu.shape, mu.dtype)
 
 

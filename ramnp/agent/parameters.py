@@ -1,29 +1,34 @@
-"""Named views over one flat vector: networks see names, the optimiser one array."""
+"""Named views over one flat vector: networks see names, the optimiser one array.
+
+A tree is {network: {name: array}}; its shapes are {network: {name: shape}}.
+"""
+
+import math
 
 import numpy as np
 
 
 def flatten(tree, dtype=None):
-    """Copy {network: {name: array}} into one vector; return it and views of it.
+    """Return one vector with a copy of every array of a tree, and views of it.
 
     The views have the names and shapes of the tree and share the vector's memory.
     """
-    arrays = [array for network in tree.values() for array in network.values()]
-    vector = np.concatenate([array.ravel() for array in arrays])
+    arrays = [array.ravel() for network in tree.values() for array in network.values()]
+    vector = np.concatenate(arrays)
     if dtype is not None:
         vector = vector.astype(dtype)
     return vector, views(vector, shapes(tree))
 
 
 def copy_into(target, tree):
-    """Copy the arrays of a tree into the views of the same names."""
+    """Copy the arrays of a tree into the arrays of the same names in target."""
     for network, arrays in target.items():
-        for name, view in arrays.items():
-            view[...] = tree[network][name]
+        for name, array in arrays.items():
+            array[...] = tree[network][name]
 
 
 def shapes(tree):
-    """Return {network: {name: shape}}."""
+    """Return the shapes of a tree."""
     return {
         network: {name: array.shape for name, array in arrays.items()}
         for network, arrays in tree.items()
@@ -31,12 +36,12 @@ def shapes(tree):
 
 
 def views(vector, tree_shapes):
-    """Return views of a vector in the order and shapes of `shapes(tree)`."""
+    """Return the tree of these shapes whose arrays share the vector's memory."""
     tree, start = {}, 0
     for network, named_shapes in tree_shapes.items():
         tree[network] = {}
         for name, shape in named_shapes.items():
-            end = start + int(np.prod(shape))
+            end = start + math.prod(shape)
             tree[network][name] = vector[start:end].reshape(shape)
             start = end
     return tree
@@ -45,7 +50,7 @@ def views(vector, tree_shapes):
 def size(tree_shapes):
     """Return the number of parameters of a tree with these shapes."""
     return sum(
-        int(np.prod(shape))
+        math.prod(shape)
         for named_shapes in tree_shapes.values()
         for shape in named_shapes.values()
     )

@@ -1,9 +1,9 @@
-"""The convolutional baseline: filters over the whole image, then one layer (4.1).
+"""The convolutional comparison network: filters over the image, then a layer (4.1).
 
     f = Rect(Conv(x)),  h = Rect(Linear(f))
 
-A convolution is the same linear map at every place of a grid: the patches of all
-places, a row each, times the filters, a column each. Patches lie within the image.
+A convolution is the same linear map at every place of a grid: one row per patch,
+times one column per filter. Patches lie within the image.
 """
 
 import math
@@ -15,7 +15,7 @@ from ramnp.agent.layers import (
     affine_backward,
     affine_forward,
     affine_weights_backward,
-    init_weights,
+    init_array,
     relu_backward,
     relu_forward,
 )
@@ -26,20 +26,25 @@ def grid_shape(image_shape, filter_size, stride):
     return tuple((side - filter_size) // stride + 1 for side in image_shape)
 
 
-def init(rng, image_shape, num_filters, filter_size, stride, h_size, dtype=np.float32):
-    """Draw W_f (filter², filters), b_f (filters,), W_h (places · filters, h), b_h."""
-    f_size = math.prod(grid_shape(image_shape, filter_size, stride)) * num_filters
-    W_f_shape = filter_size**2, num_filters
+def shapes(image_shape, num_filters, filter_size, stride, h_size):
+    """Return {name: shape}: filter² pixels to filters, places · filters to h."""
+    places = math.prod(grid_shape(image_shape, filter_size, stride))
     return {
-        "W_f": init_weights(rng, filter_size**2, W_f_shape, dtype),
-        "b_f": np.zeros(num_filters, dtype),
-        "W_h": init_weights(rng, f_size, (f_size, h_size), dtype),
-        "b_h": np.zeros(h_size, dtype),
+        "W_f": (filter_size**2, num_filters),
+        "b_f": (num_filters,),
+        "W_h": (places * num_filters, h_size),
+        "b_h": (h_size,),
     }
 
 
+def init(rng, image_shape, num_filters, filter_size, stride, h_size, dtype=np.float32):
+    """Return parameters of the shapes above."""
+    sizes = shapes(image_shape, num_filters, filter_size, stride, h_size)
+    return {name: init_array(rng, shape, dtype) for name, shape in sizes.items()}
+
+
 def forward(params, images, stride):
-    """Return h (B, h) for images (B, height, width)."""
+    """Return h (B, h) and the cache, for images (B, height, width)."""
     size = math.isqrt(len(params["W_f"]))
     windows = sliding_window_view(images, (size, size), (1, 2))
     patches = windows[:, ::stride, ::stride].reshape(-1, size * size)
@@ -50,10 +55,9 @@ def forward(params, images, stride):
 
 
 def backward(dh, cache, with_inputs=True):
-    """Return dimages and the gradients, for dh (B, h).
+    """Return (dimages,) and the gradients, for dh (B, h).
 
-    Nothing learns below the image, so the baseline leaves dimages out:
-    with_inputs=False gives None.
+    Nothing trains below the image: with_inputs=False returns () in its place.
     """
     params, image_shape, stride, patches, f, h = cache
     grads = {}
@@ -62,17 +66,17 @@ def backward(dh, cache, with_inputs=True):
     dz_f = relu_backward(df, f).reshape(len(patches), -1)
     grads["W_f"], grads["b_f"] = affine_weights_backward(dz_f, patches)
     if not with_inputs:
-        return None, grads
-    return _put_back(dz_f @ params["W_f"].T, image_shape, stride), grads
+        return (), grads
+    return (_patches_backward(dz_f @ params["W_f"].T, image_shape, stride),), grads
 
 
-def _put_back(dpatches, image_shape, stride):
-    """Add each row of dpatches to the pixels that its patch was taken from."""
+def _patches_backward(dpatches, image_shape, stride):
+    """Return dimages: each row of dpatches added to the pixels of its patch."""
     size = math.isqrt(dpatches.shape[1])
     rows, columns = grid_shape(image_shape[1:], size, stride)
     dpatches = dpatches.reshape(-1, rows, columns, size, size)
     dimages = np.zeros(image_shape, dpatches.dtype)
-    # Patches overlap, but at the same pixel of a patch no two of them do.
+    # Patches overlap, but no two of them share the same pixel at the same offset.
     for y in range(size):
         for x in range(size):
             pixels = dimages[:, y:, x:]

@@ -1,4 +1,4 @@
-"""The fully connected baseline: two rectified layers over the whole image (4.1).
+"""The fully connected comparison network: two rectified layers over the image (4.1).
 
 h_1 = Rect(Linear(x)),  h_2 = Rect(Linear(h_1))
 """
@@ -11,25 +11,30 @@ from ramnp.agent.layers import (
     affine_backward,
     affine_forward,
     affine_weights_backward,
-    init_weights,
+    init_array,
     relu_backward,
     relu_forward,
 )
 
 
-def init(rng, image_shape, h_size, dtype=np.float32):
-    """Draw W_1 (pixels, h), b_1 (h,), W_2 (h, h), b_2 (h,)."""
-    pixels = math.prod(image_shape)
+def shapes(image_shape, h_size):
+    """Return {name: shape} of both layers."""
     return {
-        "W_1": init_weights(rng, pixels, (pixels, h_size), dtype),
-        "b_1": np.zeros(h_size, dtype),
-        "W_2": init_weights(rng, h_size, (h_size, h_size), dtype),
-        "b_2": np.zeros(h_size, dtype),
+        "W_1": (math.prod(image_shape), h_size),
+        "b_1": (h_size,),
+        "W_2": (h_size, h_size),
+        "b_2": (h_size,),
     }
 
 
+def init(rng, image_shape, h_size, dtype=np.float32):
+    """Return parameters of the shapes above."""
+    sizes = shapes(image_shape, h_size)
+    return {name: init_array(rng, shape, dtype) for name, shape in sizes.items()}
+
+
 def forward(params, images):
-    """Return h_2 (B, h) for images (B, height, width)."""
+    """Return h_2 (B, h) and the cache, for images (B, height, width)."""
     x = images.reshape(len(images), -1)
     h_1 = relu_forward(affine_forward(x, params["W_1"], params["b_1"]))
     h_2 = relu_forward(affine_forward(h_1, params["W_2"], params["b_2"]))
@@ -37,10 +42,9 @@ def forward(params, images):
 
 
 def backward(dh, cache, with_inputs=True):
-    """Return dimages and the gradients, for dh (B, h).
+    """Return (dimages,) and the gradients, for dh (B, h).
 
-    Nothing learns below the image, so the baseline leaves dimages out:
-    with_inputs=False gives None.
+    Nothing trains below the image: with_inputs=False returns () in its place.
     """
     params, images, h_1, h_2 = cache
     x = images.reshape(len(images), -1)
@@ -50,5 +54,5 @@ def backward(dh, cache, with_inputs=True):
     dz_1 = relu_backward(dh_1, h_1)
     grads["W_1"], grads["b_1"] = affine_weights_backward(dz_1, x)
     if not with_inputs:
-        return None, grads
-    return (dz_1 @ params["W_1"].T).reshape(images.shape), grads
+        return (), grads
+    return ((dz_1 @ params["W_1"].T).reshape(images.shape),), grads

@@ -1,11 +1,9 @@
-"""The paper's baselines, which see the whole image at once (section 4.1).
+"""The comparison networks as models: they see the whole image at once (section 4.1).
 
-They have the functions of model.py, so whatever trains or tests the agent does the
-same with them. What a baseline returns is a trajectory of one step, without a
-location and without a choice: its hybrid loss is the cross-entropy alone.
+They have the functions of agent/model.py, so training and evaluation treat them
+alike. Their trajectory has one step, no location and no choice: its hybrid loss is
+the cross-entropy alone.
 """
-
-import math
 
 import numpy as np
 
@@ -15,37 +13,36 @@ from ramnp.comparison import convolutional_network, fully_connected_network
 from ramnp.support.errors import UserError
 
 
-def init(rng, config, dtype=np.float32):
-    """Draw the parameters of both networks: {network: {name: array}}."""
-    shape, h_size = config.scene_shape, config.fc_size
-    if config.model == "fc":
-        network = fully_connected_network.init(rng, shape, h_size, dtype)
-    else:
-        filters = config.num_filters, config.filter_size, config.filter_stride
-        network = convolutional_network.init(rng, shape, *filters, h_size, dtype)
+def shapes(config):
+    """Return {network: {name: shape}} of all parameters."""
+    network, sizes = _network(config)
     return {
-        config.model: network,
-        "action": action_network.init(rng, h_size, config.num_classes, dtype),
+        config.model: network.shapes(*sizes),
+        "action": action_network.shapes(config.fc_size, config.num_classes),
     }
 
 
-def num_parameters(config):
-    """Return how many weights and biases `init` draws, without drawing them."""
-    h = config.fc_size
-    action = (h + 1) * config.num_classes
+def init(rng, config, dtype=np.float32):
+    """Return the initial parameters of both networks: {network: {name: array}}."""
+    network, sizes = _network(config)
+    return {
+        config.model: network.init(rng, *sizes, dtype),
+        "action": action_network.init(rng, config.fc_size, config.num_classes, dtype),
+    }
+
+
+def _network(config):
+    """Return the network that config.model names, and its sizes."""
     if config.model == "fc":
-        return (math.prod(config.scene_shape) + 1) * h + (h + 1) * h + action
-    size, filters = config.filter_size, config.num_filters
-    places = math.prod(
-        convolutional_network.grid_shape(config.scene_shape, size, config.filter_stride)
-    )
-    return (size**2 + 1) * filters + (places * filters + 1) * h + action
+        return fully_connected_network, (config.scene_shape, config.fc_size)
+    filters = config.num_filters, config.filter_size, config.filter_stride
+    return convolutional_network, (config.scene_shape, *filters, config.fc_size)
 
 
 def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
     """Classify images (B, height, width); nothing is drawn, so all rollouts agree.
 
-    Raises UserError if the images are not of the size that the parameters are for.
+    Raises UserError unless the images have the size that the parameters are for.
     """
     if images.shape[1:] != config.scene_shape:
         raise UserError(
@@ -53,15 +50,12 @@ def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
                 *images.shape[1:], *config.scene_shape
             )
         )
+    network, _ = _network(config)
     images = np.tile(images, (num_rollouts, 1, 1))
     N = len(images)
+    options = {"stride": config.filter_stride} if config.model == "conv" else {}
     caches = {}
-    if config.model == "fc":
-        h, caches["fc"] = fully_connected_network.forward(params["fc"], images)
-    else:
-        h, caches["conv"] = convolutional_network.forward(
-            params["conv"], images, config.filter_stride
-        )
+    h, caches[config.model] = network.forward(params[config.model], images, **options)
     logits, caches["action"] = action_network.forward(params["action"], h)
     return Trajectory(
         locations=np.empty((0, N, 2), h.dtype),
@@ -73,12 +67,9 @@ def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
 
 
 def backward(dlogits, dmu, dbaseline, trajectory, config):
-    """Return the gradients, {network: {name: array}}, for dlogits (1, N, classes)."""
+    """Return the gradients {network: {name: array}}, for dlogits (1, N, classes)."""
+    network, _ = _network(config)
     caches = trajectory.caches
-    grads = {}
-    dh, grads["action"] = action_network.backward(dlogits[0], caches["action"])
-    network = fully_connected_network if config.model == "fc" else convolutional_network
-    _, grads[config.model] = network.backward(
-        dh, caches[config.model], with_inputs=False
-    )
-    return grads
+    (dh,), action = action_network.backward(dlogits[0], caches["action"])
+    _, grads = network.backward(dh, caches[config.model], with_inputs=False)
+    return {config.model: grads, "action": action}

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 
+from ramnp.learning.choices import CHOICES
 from ramnp.support.errors import UserError
 
 LARGEST_CELL = 256
@@ -37,7 +38,7 @@ class Config:
         "the recurrent attention model, or a comparison network that sees the whole "
         "image: fc has two fully connected layers, conv a convolutional and a fully "
         "connected layer",
-        choices=("ram", "fc", "conv"),
+        choices=CHOICES["model"],
     )
     seed: int = _setting(0, "seed of every random stream of the run", low=0)
     epochs: int = _setting(20, "passes over the training digits", low=1)
@@ -78,6 +79,11 @@ class Config:
     num_classes: int = _setting(10, "number of classes", low=2, high=LARGEST_LAYER)
 
     # Glimpse sensor
+    sensor: str = _setting(
+        "pyramid",
+        "the glimpse sensor: concentric patches, coarser the wider",
+        choices=CHOICES["sensor"],
+    )
     patch_size: int = _setting(8, "side of a patch in cells, g_w", low=1, high=1024)
     num_scales: int = _setting(1, "patches in a glimpse, k", low=1, high=16)
     scale_factor: int = _setting(
@@ -110,6 +116,9 @@ class Config:
     )
     g_size: int = _setting(256, "units of a glimpse, g", low=1, high=LARGEST_LAYER)
     h_size: int = _setting(256, "units of the core, h", low=1, high=LARGEST_LAYER)
+    core: str = _setting(
+        "rectified", "the core network: rectified units", choices=CHOICES["core"]
+    )
     identity_recurrence: bool = _setting(
         False,
         "initialise the recurrent weights of the core as the identity",
@@ -185,7 +194,7 @@ class Config:
         "final",
         "reward of the policy: 1 for the right class at the end, the log-probability "
         "of the right class after each glimpse, or the gain in it",
-        choices=("final", "log-probability", "gain"),
+        choices=CHOICES["reward"],
     )
     discount: float = _setting(
         1.0, "discount of rewards per step, 0 to 1", low=0.0, high=1.0
@@ -207,7 +216,7 @@ class Config:
         "sgd",
         "SGD with momentum, Adam, or Muon (which uses Adam for vectors and small "
         "matrices)",
-        choices=("sgd", "adam", "muon"),
+        choices=CHOICES["optimizer"],
     )
     learning_rate: float = _setting(0.01, "step size at the start", above=0.0)
     momentum: float = _setting(

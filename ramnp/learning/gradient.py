@@ -1,4 +1,6 @@
-"""From a shard, a part of a batch, to its gradient: what can be done side by side."""
+"""From the digits of a batch to the gradient of the hybrid loss: the heart of ramnp."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -6,71 +8,105 @@ from ramnp.agent import parameters
 from ramnp.datasets import scenes
 from ramnp.learning import reinforce
 from ramnp.learning.choices import model_of
-from ramnp.learning.predictor import parameter_shapes
 
 # A mean of the policy this close to the border, or beyond, counts as saturated.
 SATURATED = 0.95
 
 
-class Learner:
-    """Learns from shards of batches; all that it keeps between them is in `memory`.
+def batch_gradient(
+    params, split, index, rngs, config, location_std, augmented=True, num_rows=None
+):
+    """Return the gradient {network: {name: array}} and {name: sum over the rows}.
 
-    memory (1 + num_shards, number of parameters): row 0 holds the parameters, row 1 + s
-    takes the gradient of shard s.
+    split.images[index] are the digits of the batch, rngs the random generators
+    "scenes" and "policy", location_std is σ, augmented whether digits may be deformed
+    and shifted. The loss is a mean over num_rows rows: all of these, unless the digits
+    are part of a larger batch.
+    """
+    model = model_of(config)
+    M = config.num_rollouts
+
+    # A scene around each digit, and its label; M rollouts look at each scene.
+    images = scenes.compose(split, index, rngs["scenes"], config, augmented)
+    labels = np.tile(split.labels[index].astype(np.intp), M)
+    num_rows = num_rows or len(labels)
+
+    # T glimpses forward, each at a location drawn from the policy.
+    trajectory = model.rollout(params, images, rngs["policy"], config, location_std, M)
+
+    # Rewards, returns, advantages, the hybrid loss, and its derivative.
+    signal = reinforce.learning_signal(
+        trajectory, labels, config, location_std, num_rows
+    )
+
+    # Backpropagation through time.
+    grads = model.backward(*signal.upstream, trajectory, config)
+
+    classified = len(trajectory.logits) if config.classify_every_step else 1
+    sums = {
+        "cross_entropy": float(signal.losses.cross_entropy) * num_rows / classified,
+        "baseline_loss": float(signal.losses.baseline) * num_rows,
+        "wrong": int((trajectory.logits[-1].argmax(axis=-1) != labels).sum()),
+        "saturated": int((np.abs(trajectory.mu) > SATURATED).sum()),
+        "means": trajectory.mu.size,
+        "rows": len(labels),
+    }
+    return grads, sums
+
+
+class Shard(NamedTuple):
+    """A part of a batch, with everything its gradient depends on but the parameters."""
+
+    number: int  # its place in the batch
+    index: np.ndarray  # its digits in the split
+    streams: dict  # {name: state} of its random generators
+    batch_size: int  # digits of the whole batch
+    location_std: float
+    augmented: bool
+
+
+class ShardGradients:
+    """Computes the gradients of shards, one after the other.
+
+    memory (1 + num_shards, number of parameters): row 0 holds the parameters, row
+    1 + s takes the gradient of shard s. Nothing else is kept between calls.
     """
 
     def __init__(self, config, split, memory):
-        self.config, self.split = config, split
-        shapes = parameter_shapes(config)
-        self.params, *self.grads = (parameters.views(row, shapes) for row in memory)
+        self.config, self.split, self.memory = config, split, memory
+        shapes = model_of(config).shapes(config)
+        self._params, *self._grads = (parameters.views(row, shapes) for row in memory)
         self._rngs = {name: np.random.default_rng(0) for name in ("scenes", "policy")}
 
-    # A run that diverges is stopped with a message of its own.
-    @np.errstate(over="ignore", invalid="ignore")
-    def learn(self, shard, index, states, batch_size, location_std, augmented=True):
-        """Put a shard's part of the gradient of its batch into the shard's row.
+    @classmethod
+    def in_this_process(cls, config, split, vector):
+        """Return one whose memory starts with a copy of the parameters."""
+        memory = np.empty((1 + config.num_shards, vector.size), vector.dtype)
+        memory[0] = vector
+        return cls(config, split, memory)
 
-        index: the shard's digits in the split. states: {name: state} of its random
-        streams. augmented: whether digits may be bent and moved. Returns the shard's
-        share of the sums over the epoch, and the states that come next.
+    # A run that diverges is stopped by the trainer, with a message of its own.
+    @np.errstate(over="ignore", invalid="ignore")
+    def __call__(self, shards):
+        """Put the gradient of each Shard into its row of memory.
+
+        Return, for each, its sums and the states of its streams afterwards.
         """
-        config = self.config
-        model = model_of(config)
+        return [self._compute(shard) for shard in shards]
+
+    def _compute(self, shard):
         for name, rng in self._rngs.items():
-            rng.bit_generator.state = states[name]
-        num_rows = batch_size * config.num_rollouts
-        images = scenes.compose(
-            self.split, index, self._rngs["scenes"], config, augmented
+            rng.bit_generator.state = shard.streams[name]
+        grads, sums = batch_gradient(
+            self._params,
+            self.split,
+            shard.index,
+            self._rngs,
+            self.config,
+            shard.location_std,
+            shard.augmented,
+            shard.batch_size * self.config.num_rollouts,
         )
-        labels = np.tile(self.split.labels[index].astype(np.intp), config.num_rollouts)
-        trajectory = model.rollout(
-            self.params,
-            images,
-            self._rngs["policy"],
-            config,
-            location_std,
-            config.num_rollouts,
-        )
-        reward = reinforce.rewards(trajectory.logits, labels, config.reward)
-        R = reinforce.returns_to_go(reward, config.discount)
-        advantage = reinforce.advantages(
-            R, trajectory.baseline, config.baseline, config.num_rollouts
-        )
-        losses, cache = reinforce.hybrid_loss_forward(
-            trajectory, labels, R, advantage, config, location_std, num_rows
-        )
-        grads = model.backward(
-            *reinforce.hybrid_loss_backward(cache), trajectory, config
-        )
-        parameters.copy_into(self.grads[shard], grads)
-        classified = len(trajectory.logits) if config.classify_every_step else 1
-        sums = {
-            "cross_entropy": float(losses.cross_entropy) * num_rows / classified,
-            "baseline_loss": float(losses.baseline) * num_rows,
-            "wrong": int((trajectory.logits[-1].argmax(axis=-1) != labels).sum()),
-            "saturated": int((np.abs(trajectory.mu) > SATURATED).sum()),
-            "means": trajectory.mu.size,
-            "rows": len(labels),
-        }
+        parameters.copy_into(self._grads[shard.number], grads)
         states = {name: rng.bit_generator.state for name, rng in self._rngs.items()}
         return sums, states

@@ -1,11 +1,13 @@
 """SGD with momentum, Adam and Muon, on one flat vector, decay and learning rates.
 
-An optimiser's state is a dict of arrays shaped like the vector; a step changes the
-vector and the state in place and returns nothing. step counts from 1. shapes,
-{network: {name: shape}}, say what lies in the vector; only Muon wants to know.
+The state of an optimiser is a dict of arrays shaped like the vector; a step changes
+vector and state in place and returns nothing. step counts from 1. shapes, {network:
+{name: shape}}, describes the arrays in the vector; it is used only by Muon.
 """
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,17 +15,10 @@ from ramnp.agent import parameters
 
 ADAM_BETA_2 = 0.999
 ADAM_EPSILON = 1e-8
-# Muon is made for maps from many units to many, whose singular values say something.
+# Muon is for maps between many units, where singular values carry information.
 MUON_SMALLEST_SIDE = 64
-# Adam's steps have about this size, as a fraction of the rate: one rate serves both.
+# Adam's steps have about this size relative to the rate, so one rate serves both.
 MUON_SCALE = 0.2
-
-
-def init_state(optimizer, vector):
-    """Return the state before the first step of "sgd", "adam" or "muon"."""
-    moments = ["first_moment", "second_moment"]
-    names = {"sgd": ["velocity"], "adam": moments, "muon": moments}
-    return {name: np.zeros_like(vector) for name in names[optimizer]}
 
 
 def sgd_step(vector, gradient, state, learning_rate, momentum, step, shapes=None):
@@ -44,13 +39,13 @@ def adam_step(vector, gradient, state, learning_rate, momentum, step, shapes=Non
 
 
 def muon_step(vector, gradient, state, learning_rate, momentum, step, shapes):
-    """Muon (Jordan, 2024) for large matrices, Adam for all that is small.
+    """Muon (Jordan, 2024) for large matrices, Adam for everything else.
 
     With Adam's m, a look ahead, and UΣVᵀ the singular value decomposition:
     UΣVᵀ = β1 m + (1 - β1) g;  W <- W - rate · 0.2 √(longer side) · UVᵀ
 
-    Every direction that the gradient has changes the weights as much, the faint ones
-    too; in a gradient's own step, a few strong ones drown the others.
+    Every direction of the gradient changes the weights equally, the weak ones too; in
+    plain gradient descent a few strong directions dominate.
     """
     change = _adam_change(gradient, state, learning_rate, momentum, step)
     ahead = momentum * state["first_moment"]
@@ -62,10 +57,10 @@ def muon_step(vector, gradient, state, learning_rate, momentum, step, shapes):
 
 
 def orthogonalize(G):
-    """Return about UVᵀ of G = UΣVᵀ, by matrix products alone.
+    """Return approximately UVᵀ of G = UΣVᵀ, by matrix products alone.
 
-    Each of three steps takes every singular value s to as + bs³ + cs⁵. From 0.03 of
-    Σ's norm upwards they end within 0.65 to 1.25; the faintest grow by a factor of 41.
+    Each of three steps maps every singular value s to as + bs³ + cs⁵. Those from 0.03
+    of the norm of Σ upwards end within 0.65 to 1.25; the smallest grow 41-fold.
     """
     wide = G.shape[0] <= G.shape[1]
     X = G if wide else G.T
@@ -78,13 +73,13 @@ def orthogonalize(G):
 
 
 def _adam_change(gradient, state, learning_rate, momentum, step):
-    """Move Adam's moments; return what it takes off the vector."""
+    """Update Adam's moments; return the update to subtract from the vector."""
     m, v = state["first_moment"], state["second_moment"]
     m *= momentum
     m += (1 - momentum) * gradient
     v *= ADAM_BETA_2
     v += (1 - ADAM_BETA_2) * gradient * gradient
-    # The two corrections for the start at 0, moved out of the vectors.
+    # Both bias corrections, applied to scalars instead of vectors.
     correction = math.sqrt(1 - ADAM_BETA_2**step)
     change = np.sqrt(v)
     change += ADAM_EPSILON * correction
@@ -94,7 +89,7 @@ def _adam_change(gradient, state, learning_rate, momentum, step):
 
 
 def _large(vector, shapes):
-    """Return the matrices within a vector that are large enough for Muon."""
+    """Return the matrices in a vector that are large enough for Muon."""
     return [
         array
         for arrays in parameters.views(vector, shapes).values()
@@ -103,13 +98,31 @@ def _large(vector, shapes):
     ]
 
 
-STEPS = {"sgd": sgd_step, "adam": adam_step, "muon": muon_step}
+class Optimizer(NamedTuple):
+    """A step, and the names of the arrays in its state."""
+
+    step: Callable
+    state: tuple
+
+
+_MOMENTS = ("first_moment", "second_moment")
+# By config.optimizer.
+OPTIMIZERS = {
+    "sgd": Optimizer(sgd_step, ("velocity",)),
+    "adam": Optimizer(adam_step, _MOMENTS),
+    "muon": Optimizer(muon_step, _MOMENTS),
+}
+
+
+def init_state(optimizer, vector):
+    """Return the state before the first step of the optimiser of this name."""
+    return {name: np.zeros_like(vector) for name in OPTIMIZERS[optimizer].state}
 
 
 def learning_rate_at(progress, schedule, initial, final_rate):
-    """Return the rate when a fraction `progress` of all steps is done.
+    """Return the learning rate after a fraction `progress` of all steps.
 
-    It goes from initial to initial · final_rate, straight or along half a cosine.
+    It falls from initial to initial · final_rate, linearly or along half a cosine.
     """
     if schedule == "constant":
         return initial
@@ -121,9 +134,9 @@ def learning_rate_at(progress, schedule, initial, final_rate):
 
 
 def decay_weights(tree, learning_rate, weight_decay):
-    """W <- (1 - rate · decay) W, decoupled from the gradient; biases stay as they are.
+    """W <- (1 - rate · decay) W in place, decoupled from the gradient; not for biases.
 
-    (Loshchilov and Hutter, 2019.) It changes the arrays of the tree in place.
+    (Loshchilov and Hutter, 2019.)
     """
     for arrays in tree.values():
         for array in arrays.values():

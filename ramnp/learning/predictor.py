@@ -88,11 +88,6 @@ class Agent(NamedTuple):
         )
 
 
-def parameter_shapes(config):
-    """Return {network: {name: shape}} of an agent with this configuration."""
-    return parameters.shapes(model_of(config).init(np.random.default_rng(0), config))
-
-
 def _as_images(images):
     images = np.asarray(images)
     if images.ndim != 3 or 0 in images.shape[1:]:

@@ -1,16 +1,23 @@
 """Reward, return, advantage, and the hybrid loss with its derivative (section 3.2).
 
-The gradient of the expected return, estimated from what was sampled, is
+l_t is the location of glimpse t and r_t the reward that follows it, t = 1 ... T. The
+first location is not the policy's; each later one is a choice, made from h_{t-1} and
+credited with every reward from its own glimpse on:
 
-    1/M Σ_i Σ_t  ∇ log π(l_t | h_{t-1})  (R_t - b_t)
+    R_t = Σ_{s ≥ t} γ^(s-t) r_s
 
-which is the exact gradient of a surrogate, Σ_t log π(l_t) A_t, in which locations,
-returns and advantages stand fixed. The hybrid loss is, per row,
+The gradient of the expected return, estimated from M rollouts i, is
+
+    1/M Σ_i Σ_{t ≥ 2}  ∇ log π(l_t | h_{t-1})  (R_t - b_t)
+
+which is the exact gradient of a surrogate, Σ_t A_t log π(l_t), in which locations,
+returns and advantages A_t = R_t - b_t are held fixed. The hybrid loss is, per row,
 
     Σ_t CE_t  -  policy_weight Σ_t A_t log π(l_t)  +  baseline_weight Σ_t (b_t - R_t)²
 
-with CE_t at the last step alone unless classify_every_step. It is summed over time
-and averaged over rows. Choice t of T - 1 is made after glimpse t + 1.
+with CE_t at the last glimpse alone unless classify_every_step. It is summed over time
+and averaged over rows. Arrays (T, N) start with glimpse 1, arrays (T - 1, N) with the
+choice of l_2.
 """
 
 from typing import NamedTuple
@@ -20,25 +27,40 @@ import numpy as np
 from ramnp.agent import layers, location_network
 
 
-def rewards(logits, labels, kind):
-    """Return the reward (T, N) that follows each glimpse, for logits (T, N, classes).
-
-    final: 1 for the right class after the last glimpse, else 0, nothing before.
-    log-probability: log p(right class). gain: what a glimpse added to it.
-    """
+def final_reward(logits, labels):
+    """Return 1 for the right class after the last glimpse, else 0; before it 0."""
     reward = np.zeros(logits.shape[:2], logits.dtype)
-    if kind == "final":
-        reward[-1] = logits[-1].argmax(axis=-1) == labels
-        return reward
-    cross_entropy, _ = layers.cross_entropy_forward(logits, _over_time(labels, logits))
-    if kind == "log-probability":
-        return -cross_entropy
-    reward[1:] = cross_entropy[:-1] - cross_entropy[1:]
+    reward[-1] = logits[-1].argmax(axis=-1) == labels
     return reward
 
 
+def log_probability_reward(logits, labels):
+    """Return log p(right class) after each glimpse."""
+    cross_entropy, _ = layers.cross_entropy_forward(logits, _over_time(labels, logits))
+    return -cross_entropy
+
+
+def gain_reward(logits, labels):
+    """Return how much each glimpse after the first added to log p(right class)."""
+    log_p = log_probability_reward(logits, labels)
+    return np.concatenate([np.zeros_like(log_p[:1]), log_p[1:] - log_p[:-1]])
+
+
+# Rewards (T, N) for logits (T, N, classes) and labels (N,), by config.reward.
+REWARDS = {
+    "final": final_reward,
+    "log-probability": log_probability_reward,
+    "gain": gain_reward,
+}
+
+
+def rewards(logits, labels, kind):
+    """Return the reward (T, N) of each glimpse, with the function of this name."""
+    return REWARDS[kind](logits, labels)
+
+
 def returns_to_go(reward, discount):
-    """Return R_t (T - 1, N), what each choice leads to: Σ_{s > t} γ^(s-t-1) r_s."""
+    """Return R_t (T - 1, N) of each choice, for the reward (T, N) of each glimpse."""
     R = reward[1:].copy()
     for t in reversed(range(len(R) - 1)):
         R[t] += discount * R[t + 1]
@@ -46,7 +68,7 @@ def returns_to_go(reward, discount):
 
 
 def advantages(R, baseline, kind, num_rollouts):
-    """Return R - b (T - 1, N), with b as the option of that name says."""
+    """Return R - b (T - 1, N), with b chosen by `kind` (see config.baseline)."""
     if kind == "none":
         return R.copy()
     if kind == "learned":
@@ -66,16 +88,17 @@ class Losses(NamedTuple):
 
     @property
     def total(self):
+        """The hybrid loss."""
         return self.cross_entropy + self.policy + self.baseline
 
 
 def hybrid_loss_forward(
     trajectory, labels, R, advantage, config, location_std, num_rows=None
 ):
-    """Return the Losses of a trajectory whose returns and advantages stand fixed.
+    """Return the Losses of a trajectory, R and advantage held fixed, and the cache.
 
-    labels (N,), R and advantage (T - 1, N). num_rows is what the sum over rows is
-    divided by: N, unless these rows are a part of a batch.
+    labels (N,), R and advantage (T - 1, N). The sum over rows is divided by num_rows:
+    N, unless these rows are part of a larger batch.
     """
     locations, logits, mu, baseline, _ = trajectory
     num_rows = num_rows or len(labels)
@@ -128,11 +151,31 @@ def hybrid_loss_backward(cache):
     return dlogits, dmu, dbaseline
 
 
+class LearningSignal(NamedTuple):
+    """What a trajectory teaches, from its rewards to the derivative of its loss."""
+
+    R: np.ndarray  # (T - 1, N)
+    advantage: np.ndarray  # (T - 1, N)
+    losses: Losses
+    upstream: tuple  # dlogits, dmu, dbaseline: what model.backward takes
+
+
+def learning_signal(trajectory, labels, config, location_std, num_rows=None):
+    """Return the LearningSignal of a trajectory with N rows, for labels (N,)."""
+    reward = rewards(trajectory.logits, labels, config.reward)
+    R = returns_to_go(reward, config.discount)
+    advantage = advantages(R, trajectory.baseline, config.baseline, config.num_rollouts)
+    losses, cache = hybrid_loss_forward(
+        trajectory, labels, R, advantage, config, location_std, num_rows
+    )
+    return LearningSignal(R, advantage, losses, hybrid_loss_backward(cache))
+
+
 def _policy_weight(config):
-    """The random policy has nothing to learn, as none of its choices is its own."""
+    """Return config's weight, but 0 for the random policy: it makes no choices."""
     return config.policy_weight if config.policy == "learned" else 0.0
 
 
 def _over_time(labels, steps):
-    """Repeat labels (N,) for each of the steps (T, N, ...): (T, N)."""
+    """Return labels (N,) repeated for each of the steps (T, N, ...): (T, N)."""
     return labels[None].repeat(len(steps), axis=0)

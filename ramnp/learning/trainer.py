@@ -1,124 +1,106 @@
-"""The training loop, top to bottom."""
+"""The training loop, top to bottom.
 
-import json
+Where the gradients of shards are computed, and what happens to the state between
+steps, is handed in: processes and checkpoints are the business of runs/.
+"""
+
 import math
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from tqdm import tqdm
 
 from ramnp.agent import parameters
 from ramnp.learning import diagnostics, optimizers
+from ramnp.learning.choices import model_of
 from ramnp.learning.evaluation import count_errors
-from ramnp.learning.predictor import Agent, parameter_shapes
-from ramnp.runs import agent_file
-from ramnp.runs import state as run_state
-from ramnp.runs.workers import Workers
-from ramnp.support import process, signals
-from ramnp.support.errors import DivergenceError, WorkerError
-from ramnp.support.files import write_atomically
+from ramnp.learning.gradient import Shard, ShardGradients
+from ramnp.learning.predictor import Agent
+from ramnp.learning.state import steps_per_epoch
+from ramnp.support import process
+from ramnp.support.errors import DivergenceError
 
-# Beyond this, squares overflow in float32: whatever the agent does, it does not learn.
+# Beyond this, squares overflow in float32, and the agent no longer learns.
 LARGEST_NORM = 1e18
 
 
-def train(config, digits, folder, state, threads=1, save_every=0):
-    """Run the epochs that are left; save into the run folder as each one ends.
+class Hooks:
+    """What the loop calls on its way; a run overrides these."""
 
-    The state is also saved every `save_every` steps if that is not 0, and when a
-    signal or the loss of a worker stops the run; then signals.Interrupted or WorkerError
-    is raised. threads, how many cores work at a time, change no result.
-    """
+    def before_step(self, trainer):
+        """Called before each step, and between parts of a validation; may raise."""
 
-    def save():
-        path = os.path.join(folder, "checkpoint.npz")
-        run_state.save(path, state, config, digits.sha256)
+    def after_step(self, trainer):
+        """Called after each step."""
 
-    with (
-        signals.held_back() as stop_if_asked,
-        ThreadPoolExecutor(threads) as pool,
-        Trainer(config, digits.train, state, threads) as trainer,
-    ):
-        try:
-            while state.epoch < config.epochs:
-                with progress_bar(state, trainer) as bar:
-                    while state.position < trainer.steps_per_epoch:
-                        stop_if_asked()
-                        trainer.step()
-                        bar.set_postfix_str(describe(state, trainer), refresh=False)
-                        bar.update()
-                        if save_every and state.step % save_every == 0:
-                            save()
-                    began = time.perf_counter()
-                    agent = trainer.agent
-                    wrong = count_errors(
-                        agent, digits.valid, "valid", pool, between_chunks=stop_if_asked
-                    )
-                    state.seconds += time.perf_counter() - began
-                    bar.set_postfix_str(describe(state, trainer, wrong.error))
-                    row = trainer.end_epoch(wrong)
-                if wrong.error < state.best_error:
-                    state.best_error = wrong.error
-                    agent_file.save(os.path.join(folder, "best.npz"), agent, row)
-                lines = "".join(json.dumps(row) + "\n" for row in state.history)
-                write_atomically(os.path.join(folder, "metrics.jsonl"), lines)
-                save()
-        except signals.Interrupted:
-            save()
-            raise
-        except WorkerError as error:
-            save()
-            raise WorkerError(
-                f"{error}; everything is saved after step {state.step:,}, go on with "
-                "--resume"
-            ) from error
+    def after_epoch(self, trainer, agent, row, is_best):
+        """Called with the validated agent, its row of metrics, and if it is the best."""
+
+
+def train(trainer, valid, pool, hooks):
+    """Run the epochs that are left, validating on the split `valid` after each."""
+    config, state = trainer.config, trainer.state
+    while state.epoch < config.epochs:
+        while state.position < trainer.steps_per_epoch:
+            hooks.before_step(trainer)
+            trainer.step()
+            hooks.after_step(trainer)
+
+        began = time.perf_counter()
+        agent = trainer.agent
+        errors = count_errors(
+            agent,
+            valid,
+            "valid",
+            pool,
+            between_chunks=lambda: hooks.before_step(trainer),
+        )
+        state.seconds += time.perf_counter() - began
+
+        row = trainer.end_epoch(errors)
+        is_best = errors.error < state.best_error
+        if is_best:
+            state.best_error = errors.error
+        hooks.after_epoch(trainer, agent, row, is_best)
 
 
 class Trainer:
     """Takes the steps of a run; all that it changes is the state.
 
-    With more than one thread, it has workers, and wants to be closed.
+    shard_gradients is called with a list of Shards, as gradient.ShardGradients is.
     """
 
-    def __init__(self, config, split, state, threads=1):
+    def __init__(self, config, split, state, shard_gradients=None):
         self.config, self.split, self.state = config, split, state
-        self.steps_per_epoch = run_state.steps_per_epoch(config, len(split.labels))
-        others = min(threads, config.num_shards) - 1
-        self.workers = Workers(others, config, split, state.vector)
-        state.vector, *self.gradients = self.workers.memory
-        self.shapes = parameter_shapes(config)
+        self.steps_per_epoch = steps_per_epoch(config, len(split.labels))
+        self.shard_gradients = shard_gradients or ShardGradients.in_this_process(
+            config, split, state.vector
+        )
+        state.vector, *self.gradients = self.shard_gradients.memory
+        self.shapes = model_of(config).shapes(config)
         self.params = parameters.views(state.vector, self.shapes)
         self.evaluated = parameters.views(state.evaluated, self.shapes)
         self.grads = parameters.views(self.gradients[0], self.shapes)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.workers.close()
-
     @property
     def progress(self):
-        """The fraction of all steps that is done."""
+        """The fraction of all steps that have been taken."""
         return self.state.step / (self.config.epochs * self.steps_per_epoch)
 
     @property
     def location_std(self):
-        """The policy's standard deviation now."""
+        """The policy's standard deviation at this step."""
         first, last = self.config.location_std, self.config.final_location_std
         return first * (last / first) ** self.progress if last else first
 
     @property
     def augmented(self):
-        """Whether the digits of this epoch may be bent and moved."""
+        """Whether the digits of this epoch may be deformed and shifted."""
         plain = round(self.config.plain_share * self.config.epochs)
         return self.state.epoch < self.config.epochs - plain
 
     @property
     def learning_rate(self):
-        """The step size now."""
+        """The learning rate at this step."""
         return optimizers.learning_rate_at(
             self.progress,
             self.config.schedule,
@@ -128,7 +110,7 @@ class Trainer:
 
     @property
     def agent(self):
-        """The agent that is judged at this moment."""
+        """The agent that would be validated at this step."""
         location_std = self.config.evaluation_location_std or self.location_std
         return Agent(self.evaluated, self.config, location_std)
 
@@ -141,35 +123,25 @@ class Trainer:
         began = time.perf_counter()
         first = state.position * config.batch_size
         batch = state.order[first : first + config.batch_size]
-        # Each shard has random streams of its own, and sums are taken in the shards'
-        # order: the result is the same whoever works on them.
-        parts = [part for part in np.array_split(batch, config.num_shards) if len(part)]
-        now = len(batch), self.location_std, self.augmented
-        jobs = [
-            (shard, part, state.streams_of(shard), *now)
-            for shard, part in enumerate(parts)
-        ]
-        results = self.workers.learn(jobs)
-        number = state.step + 1
-        gradient = self.gradients[0]
-        for other in self.gradients[1 : len(parts)]:
-            gradient += other
+
+        gradient, shard_sums = self._gradient(batch)
         norms = {
             network: math.sqrt(sum(np.vdot(array, array) for array in arrays.values()))
             for network, arrays in self.grads.items()
         }
         norm = math.hypot(*norms.values())
-        self._check_finite(number, norm, self.grads, "the gradient of ")
+        self._check_finite(state.step + 1, norm, self.grads, "the gradient of ")
+
         if config.clip_norm:
             optimizers.clip_by_global_norm(gradient, config.clip_norm)
         self._update(gradient)
         norm = math.sqrt(state.vector @ state.vector)
-        self._check_finite(number, norm, self.params, "")
+        self._check_finite(state.step, norm, self.params, "")
+
         state.position += 1
         for network, norm in norms.items():
             state.sums[f"gradient_norm/{network}"] += norm
-        for shard, (sums, states) in enumerate(results):
-            state.set_streams_of(shard, states)
+        for sums in shard_sums:
             for name, value in sums.items():
                 state.sums[name] += value
         seconds = time.perf_counter() - began
@@ -177,14 +149,40 @@ class Trainer:
         state.sums["seconds"] += seconds
         state.seconds += seconds
 
+    def _gradient(self, batch):
+        """Return the gradient of a batch of digits, and the sums of its shards."""
+        state = self.state
+        # Each shard has its own random streams, and gradients are added in the order
+        # of the shards: the result does not depend on who computes which.
+        parts = np.array_split(batch, self.config.num_shards)
+        shards = [
+            Shard(
+                number,
+                index,
+                state.streams_of(number),
+                len(batch),
+                self.location_std,
+                self.augmented,
+            )
+            for number, index in enumerate(parts)
+            if len(index)
+        ]
+        results = self.shard_gradients(shards)
+        for shard, (_, states) in zip(shards, results):
+            state.set_streams_of(shard.number, states)
+        gradient, *others = self.gradients[: len(shards)]
+        for other in others:
+            gradient += other
+        return gradient, [sums for sums, _ in results]
+
     def _update(self, gradient):
-        """Move the parameters, and their average if one is kept."""
+        """Update the parameters, and their running average if one is kept."""
         config, state = self.config, self.state
         rate = self.learning_rate
         state.step += 1
         if config.weight_decay:
             optimizers.decay_weights(self.params, rate, config.weight_decay)
-        optimizers.STEPS[config.optimizer](
+        optimizers.OPTIMIZERS[config.optimizer].step(
             state.vector,
             gradient,
             state.optimizer,
@@ -194,40 +192,34 @@ class Trainer:
             self.shapes,
         )
         if config.average_decay:
-            # Early on, a shorter memory: the first weights are not worth keeping.
+            # A shorter memory early on: the first weights are not worth keeping.
             decay = min(config.average_decay, state.step / (state.step + 10))
             state.average *= decay
             state.average += (1 - decay) * state.vector
 
     def _check_finite(self, step, norm, tree, prefix):
-        """Stop the run if a norm is no longer finite, naming the step and the array."""
+        """Raise DivergenceError if a norm is not finite, naming the step and array."""
         if norm < LARGEST_NORM:
             return
-        # What comes out of a broken weight is broken everywhere: name the weight.
+        # A non-finite weight spoils every gradient, so check weights first.
         for where, arrays_of in (("", self.params), (prefix, tree)):
             sizes = {
                 f"{where}{network}.{name}": float(np.abs(array).max())
                 for network, arrays in arrays_of.items()
                 for name, array in arrays.items()
             }
-            wild = [name for name, size in sizes.items() if not size < LARGEST_NORM]
-            if wild:
+            too_large = [n for n, size in sizes.items() if not size < LARGEST_NORM]
+            if too_large:
                 break
-        name = wild[0] if wild else max(sizes, key=sizes.get)
-        raise DivergenceError(
-            f"step {step}: {name} is no longer finite: lower "
-            "--learning-rate (the last checkpoint is untouched)"
-        )
+        name = too_large[0] if too_large else max(sizes, key=sizes.get)
+        raise _diverged(step, name)
 
-    def end_epoch(self, wrong):
-        """Close the epoch, given the ErrorCounts of validation; return its row of metrics."""
+    def end_epoch(self, errors):
+        """Close the epoch, given its ErrorCounts on validation; return its row of metrics."""
         state, sums = self.state, self.state.sums
-        seen = diagnostics.summarize(wrong.behaviour)
-        if not all(map(math.isfinite, seen.values())):
-            raise DivergenceError(
-                f"step {state.step}: what the agent does is no longer finite: lower "
-                "--learning-rate (the last checkpoint is untouched)"
-            )
+        behaviour = diagnostics.summarize(errors.behaviour)
+        if not all(map(math.isfinite, behaviour.values())):
+            raise _diverged(state.step, "what the agent does")
         state.epoch += 1
         row = {
             "epoch": state.epoch,
@@ -235,17 +227,17 @@ class Trainer:
             "cross_entropy": sums["cross_entropy"] / sums["rows"],
             "baseline_loss": sums["baseline_loss"] / sums["rows"],
             "train_error": 100 * sums["wrong"] / sums["rows"],
-            "valid_error": wrong.error,
+            "valid_error": errors.error,
             "learning_rate": self.learning_rate,
             "images_per_second": sums["images"] / sums["seconds"],
             "seconds": state.seconds,
             "saturation": sums["saturated"] / max(sums["means"], 1),
-            **seen,
+            **behaviour,
             "gradient_norms": {
                 network: sums[f"gradient_norm/{network}"] / self.steps_per_epoch
                 for network in self.params
             },
-            "valid_error_after_glimpse": wrong.error_after_glimpse,
+            "valid_error_after_glimpse": errors.error_after_glimpse,
         }
         state.history.append(row)
         state.position = 0
@@ -255,25 +247,8 @@ class Trainer:
         return row
 
 
-def progress_bar(state, trainer):
-    """Return one line of progress for the epoch, on a terminal's stderr alone."""
-    return tqdm(
-        total=trainer.steps_per_epoch,
-        initial=state.position,
-        desc=f"epoch {state.epoch + 1}/{trainer.config.epochs}",
-        unit="step",
-        disable=None,
-        bar_format="{desc} {percentage:3.0f}% |{bar:20}| {elapsed}{postfix}",
-    )
-
-
-def describe(state, trainer, valid_error=None):
-    """Say how the epoch goes and how long the rest of the run will take."""
-    sums = state.sums
-    left = state.seconds * (1 / trainer.progress - 1)
-    valid = "" if valid_error is None else f", valid {valid_error:.2f} %"
-    return (
-        f"{sums['images'] / sums['seconds']:,.0f} images/s, "
-        f"train {100 * sums['wrong'] / sums['rows']:.2f} %{valid}, "
-        f"{tqdm.format_interval(left)} left"
+def _diverged(step, what):
+    return DivergenceError(
+        f"step {step}: {what} is no longer finite: lower --learning-rate "
+        "(the last checkpoint is untouched)"
     )

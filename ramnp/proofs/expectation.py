@@ -161,8 +161,7 @@ def with_fitted_baseline(problem, seed):
     trajectory = model.rollout(
         problem.params, images, rng, config, num_rollouts=ROLLOUTS
     )
-    reward = reinforce.rewards(trajectory.logits, labels, config.reward)
-    R = reinforce.returns_to_go(reward, config.discount)
+    R = reinforce.learning_signal(trajectory, labels, config, config.location_std).R
 
     def network(weights):
         return {"W_b": weights[:-1, None], "b_b": weights[-1:]}
@@ -181,13 +180,8 @@ def with_fitted_baseline(problem, seed):
 def _gradient(params, images, labels, rng, config, terms):
     M = config.num_rollouts
     trajectory = model.rollout(params, images, rng, config, num_rollouts=M)
-    reward = reinforce.rewards(trajectory.logits, labels, config.reward)
-    R = reinforce.returns_to_go(reward, config.discount)
-    advantage = reinforce.advantages(R, trajectory.baseline, config.baseline, M)
-    _, cache = reinforce.hybrid_loss_forward(
-        trajectory, labels, R, advantage, config, config.location_std
-    )
-    dlogits, dmu, dbaseline = reinforce.hybrid_loss_backward(cache)
+    signal = reinforce.learning_signal(trajectory, labels, config, config.location_std)
+    dlogits, dmu, dbaseline = signal.upstream
     return model.backward(
         dlogits * ("cross_entropy" in terms),
         dmu * ("policy" in terms),

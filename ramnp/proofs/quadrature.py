@@ -191,7 +191,7 @@ def _log_p(problem, params, locations):
     """Return the log-probabilities (N,) of the right class, summed over steps."""
     trajectory = model.replay(params, problem.images, locations, problem.config)
     labels = np.tile(problem.labels, locations.shape[1] // len(problem.labels))
-    return reinforce.rewards(trajectory.logits, labels, "log-probability").sum(axis=0)
+    return reinforce.log_probability_reward(trajectory.logits, labels).sum(axis=0)
 
 
 def _complex(params):

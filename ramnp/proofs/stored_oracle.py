@@ -44,18 +44,14 @@ def computed(stored):
     """Return what we make of a stored configuration, {name: array} as in expected."""
     config = stored.config
     trajectory = model.replay(stored.params, stored.images, stored.locations, config)
-    reward = reinforce.rewards(trajectory.logits, stored.labels, config.reward)
-    R = reinforce.returns_to_go(reward, config.discount)
-    advantage = reinforce.advantages(
-        R, trajectory.baseline, config.baseline, config.num_rollouts
+    signal = reinforce.learning_signal(
+        trajectory, stored.labels, config, config.location_std
     )
-    losses, cache = reinforce.hybrid_loss_forward(
-        trajectory, stored.labels, R, advantage, config, config.location_std
-    )
-    upstream = reinforce.hybrid_loss_backward(cache)
-    return {"R": R, "advantage": advantage, "losses": np.array(losses)} | flat(
-        model.backward(*upstream, trajectory, config)
-    )
+    return {
+        "R": signal.R,
+        "advantage": signal.advantage,
+        "losses": np.array(signal.losses),
+    } | flat(model.backward(*signal.upstream, trajectory, config))
 
 
 def _stored(fields):

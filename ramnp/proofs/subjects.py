@@ -58,10 +58,10 @@ def relu(rng):
     dy = rng.standard_normal((6, 7))
 
     def loss(a):
-        return (dy * layers.relu_forward(a["x"].copy())).sum()
+        return (dy * layers.relu_forward(a["x"])).sum()
 
     def gradients():
-        y = layers.relu_forward(arrays["x"].copy())
+        y = layers.relu_forward(arrays["x"])
         return {"x": layers.relu_backward(dy, y)}
 
     return Subject(arrays, loss, gradients)
@@ -130,7 +130,7 @@ def core_through_time(rng):
         return np.stack(h), caches
 
     def backward(dh, caches):
-        _, dg, grads = core_network.backward_through_time(dh, caches)
+        (dg,), grads = core_network.backward_through_time(dh, caches)
         return (dg.reshape(T, B, g_size),), grads
 
     params = core_network.init(rng, g_size, h_size)
@@ -141,40 +141,32 @@ def location(rng, hidden_size=0, tanh=False):
     def forward(params, h):
         return location_network.forward(params, h, tanh)
 
-    def backward(dmu, cache):
-        dh, grads = location_network.backward(dmu, cache)
-        return (dh,), grads
-
     params = location_network.init(rng, 4, hidden_size)
-    return _network(rng, params, {"h": (3, 4)}, forward, backward)
+    return _network(rng, params, {"h": (3, 4)}, forward, location_network.backward)
 
 
 def action(rng):
-    def backward(dlogits, cache):
-        dh, grads = action_network.backward(dlogits, cache)
-        return (dh,), grads
-
     params = action_network.init(rng, h_size=4, num_classes=5)
-    return _network(rng, params, {"h": (3, 4)}, action_network.forward, backward)
+    return _network(
+        rng, params, {"h": (3, 4)}, action_network.forward, action_network.backward
+    )
 
 
 def baseline(rng):
-    def backward(dbaseline, cache):
-        dh, grads = baseline_network.backward(dbaseline, cache)
-        return (dh,), grads
-
     params = baseline_network.init(rng, h_size=4)
-    return _network(rng, params, {"h": (3, 4)}, baseline_network.forward, backward)
+    return _network(
+        rng, params, {"h": (3, 4)}, baseline_network.forward, baseline_network.backward
+    )
 
 
 def fully_connected(rng):
-    def backward(dh, cache):
-        dimages, grads = fully_connected_network.backward(dh, cache)
-        return (dimages,), grads
-
     params = fully_connected_network.init(rng, (4, 5), h_size=6)
     return _network(
-        rng, params, {"images": (3, 4, 5)}, fully_connected_network.forward, backward
+        rng,
+        params,
+        {"images": (3, 4, 5)},
+        fully_connected_network.forward,
+        fully_connected_network.backward,
     )
 
 
@@ -182,14 +174,12 @@ def convolutional(rng):
     def forward(params, images):
         return convolutional_network.forward(params, images, stride=2)
 
-    def backward(dh, cache):
-        dimages, grads = convolutional_network.backward(dh, cache)
-        return (dimages,), grads
-
     params = convolutional_network.init(
         rng, (7, 5), num_filters=4, filter_size=3, stride=2, h_size=6
     )
-    return _network(rng, params, {"images": (3, 7, 5)}, forward, backward)
+    return _network(
+        rng, params, {"images": (3, 7, 5)}, forward, convolutional_network.backward
+    )
 
 
 def small_config(**settings):
@@ -227,12 +217,15 @@ def episode(rng, config):
     trajectory = model.rollout(
         params, images, rng, config, num_rollouts=config.num_rollouts
     )
-    reward = reinforce.rewards(trajectory.logits, labels, config.reward)
-    R = reinforce.returns_to_go(reward, config.discount)
-    advantage = reinforce.advantages(
-        R, trajectory.baseline, config.baseline, config.num_rollouts
+    signal = reinforce.learning_signal(trajectory, labels, config, config.location_std)
+    return Episode(
+        params,
+        images,
+        labels,
+        trajectory.locations,
+        signal.R,
+        signal.advantage,
     )
-    return Episode(params, images, labels, trajectory.locations, R, advantage)
 
 
 def hybrid_terms(params, drawn, config):

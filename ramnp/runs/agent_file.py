@@ -8,7 +8,7 @@ import numpy as np
 from ramnp.agent import parameters
 from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config
-from ramnp.learning.predictor import Agent, parameter_shapes
+from ramnp.learning.predictor import Agent
 from ramnp.learning.recipes import TASKS
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, UserError, brief
@@ -83,13 +83,16 @@ def load_with_training(run):
             f"{path} does not hold an agent: {brief(error)}; use another file"
         ) from error
     # Check the size before allocating.
-    size = model_of(config).num_parameters(config)
-    if vector.shape != (size,) or vector.dtype not in (np.float16, np.float32):
+    shapes = model_of(config).shapes(config)
+    if vector.shape != (parameters.size(shapes),) or vector.dtype not in (
+        np.float16,
+        np.float32,
+    ):
         raise CheckpointError(
             f"{path} holds {vector.size} parameters of type {vector.dtype}, which do "
             "not fit its own configuration; use another file"
         )
-    params = parameters.views(vector.astype(np.float32), parameter_shapes(config))
+    params = parameters.views(vector.astype(np.float32), shapes)
     return Agent(params, config, location_std), training
 
 

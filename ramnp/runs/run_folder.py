@@ -8,11 +8,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from ramnp.datasets import mnist, scenes
-from ramnp.learning import evaluation, trainer
+from ramnp.learning import evaluation
 from ramnp.learning.config import Config
 from ramnp.learning.recipes import PAPER_ERRORS, TASKS, paper_row
-from ramnp.runs import agent_file, state
-from ramnp.support import signals
+from ramnp.learning.state import initial
+from ramnp.runs import agent_file, resumable, saved_state
+from ramnp.support import process, signals
 from ramnp.support.errors import CheckpointError, UserError, brief
 from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_atomically
 
@@ -45,7 +46,7 @@ def read_config(folder, changes):
         raise CheckpointError(
             f"{path} is damaged: restore it, or start a new run"
         ) from error
-    state.check_same_config(path, dataclasses.asdict(config), changes)
+    saved_state.check_same_config(path, dataclasses.asdict(config), changes)
     return config, data
 
 
@@ -54,6 +55,7 @@ def run(config, data, folder, *, threads, resume=False, strict=False, save_every
 
     The folder is not touched before configuration, data and lock are known to be good.
     """
+    process.refuse_to_train_in_worker()
     if not resume:
         _refuse_if_in_use(folder)
     digits = mnist.load(data, num_classes=config.num_classes)
@@ -67,10 +69,12 @@ def run(config, data, folder, *, threads, resume=False, strict=False, save_every
         path = os.path.join(folder, CHECKPOINT)
         num_images = len(digits.train.labels)
         if resume and os.path.exists(path):
-            current, environment = state.load(path, config, num_images, digits.sha256)
+            current, environment = saved_state.load(
+                path, config, num_images, digits.sha256
+            )
             _compare_environment(environment, strict)
         else:
-            current = state.initial(config, num_images)
+            current = initial(config, num_images)
             fields = dataclasses.asdict(config) | {"data": data}
             write_atomically(os.path.join(folder, CONFIG), _as_json(fields))
         print(
@@ -80,7 +84,7 @@ def run(config, data, folder, *, threads, resume=False, strict=False, save_every
             flush=True,
         )
         try:
-            trainer.train(config, digits, folder, current, threads, save_every)
+            resumable.train(config, digits, folder, current, threads, save_every)
             with ThreadPoolExecutor(threads) as pool:
                 finish(folder, digits, current.history, pool)
         except signals.Interrupted as interrupted:
@@ -169,7 +173,7 @@ def _compare_environment(saved, strict):
     """Warn, or refuse if strict, where an environment may change the last bits."""
     changed = [
         f"{name.replace('_', ' ')} {brief(saved.get(name))} then, {value} now"
-        for name, value in state.environment().items()
+        for name, value in saved_state.environment().items()
         if saved.get(name) != value
     ]
     if not changed:

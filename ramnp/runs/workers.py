@@ -5,15 +5,21 @@ lock over at each of them. Why no multiprocessing.Process: a fork copies the loc
 other threads hold at that moment (tqdm's, BLAS's, a notebook's) and keeps the run
 folder locked, and Apple's BLAS does not survive it; the other ways of multiprocessing
 run the user's own script once more. So a worker is an interpreter of its own,
-`python -m ramnp.runs.workers`, that finds parameters and gradients in shared memory without
-a name, which is gone with the last process that has it open.
+`python -m ramnp.runs.workers`, that finds parameters and gradients in shared memory
+without a name, which disappears with the last process that has it open.
 
 A worker keeps nothing between two batches: a shard comes with the states of its random
 streams, and these go back with the answer. It may be killed at any moment, and ends by
 itself when the process that it works for does.
+
+Choices registered outside of ramnp (learning/choices.py) are registered in a worker by
+importing the modules that define them. If that is the script that started training,
+it is run once more under another name, so its training must stand under
+`if __name__ == "__main__":`.
 """
 
 import contextlib
+import importlib.util
 import math
 import mmap
 import os
@@ -26,34 +32,44 @@ from multiprocessing.connection import Connection, Pipe
 
 import numpy as np
 
-from ramnp.learning.gradient import Learner
+from ramnp.learning import choices
+from ramnp.learning.gradient import ShardGradients
 from ramnp.support import process, signals
-from ramnp.support.errors import WorkerError
+from ramnp.support.errors import UserError, WorkerError
+
+# The name under which a worker imports the script that started training.
+_SCRIPT = "__ramnp_script__"
 
 
 class Workers:
-    """This process and `count` more, over one memory; see shard.Learner.
+    """Shard gradients by this process and threads - 1 more, over one memory.
 
-    Windows can't hand files on to a new process in this way: there, no more are started.
+    A context manager with the interface of learning.gradient.ShardGradients. Windows
+    can't hand files on to a new process in this way: there, no more are started.
     """
 
-    def __init__(self, count, config, split, vector):
-        shape = 1 + config.num_shards, vector.size
+    def __init__(self, threads, config, split, vector):
+        process.refuse_to_train_in_worker()
+        count = min(threads, config.num_shards) - 1
         self._workers = []
         if count == 0 or os.name == "nt":
-            self.memory = np.empty(shape, vector.dtype)
+            self._here = ShardGradients.in_this_process(config, split, vector)
         else:
-            self._start(count, config, split, shape, vector.dtype)
-        self.memory[0] = vector
-        self._learner = Learner(config, split, self.memory)
+            self._start(count, config, split, vector)
+        self.memory = self._here.memory
 
-    def _start(self, count, config, split, shape, dtype):
+    def _start(self, count, config, split, vector):
+        shape, dtype = (1 + config.num_shards, vector.size), vector.dtype
         try:
             with _anonymous_file(math.prod(shape) * dtype.itemsize) as file:
-                self.memory = _map(file, shape, dtype)
+                memory = _map(file, shape, dtype)
                 for _ in range(count):
                     self._workers.append(_Worker(file))
+            memory[0] = vector
+            self._here = ShardGradients(config, split, memory)
+            script = getattr(sys.modules["__main__"], "__file__", None)
             for worker in self._workers:
+                worker.send((choices.origins(config), script))
                 worker.send((config, split, shape, dtype))
         except BaseException as error:
             self.close()
@@ -63,42 +79,48 @@ class Workers:
                 ) from error
             raise
 
-    def learn(self, jobs):
-        """Call Learner.learn for each of a list of arguments; return the list of results.
+    def __call__(self, shards):
+        """Compute the gradients of a list of Shards as ShardGradients does.
 
-        Raises what a call raises, and WorkerError if a process has ended. After any
-        exception, this process goes on alone.
+        Raises what a worker raises, and WorkerError if one has ended. After any
+        exception, this process continues alone.
         """
         count = len(self._workers) + 1
         try:
             for i, worker in enumerate(self._workers, 1):
-                worker.send(jobs[i::count])
-            results = [None] * len(jobs)
-            results[::count] = [self._learner.learn(*job) for job in jobs[::count]]
+                worker.send(shards[i::count])
+            results = [None] * len(shards)
+            results[::count] = self._here(shards[::count])
             for i, worker in enumerate(self._workers, 1):
                 results[i::count] = worker.receive()
         except BaseException:
-            # An answer that nobody waits for any more must not be taken for the next.
+            # The late answer to this call must not be taken for one to the next.
             self.close()
             raise
         return results
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
     @property
     def pids(self):
-        """The numbers of the other processes."""
+        """The process ids of the workers."""
         return [worker.pid for worker in self._workers]
 
     def close(self):
-        """End the processes; what they were busy with is dropped."""
+        """End the worker processes; unfinished work is dropped."""
         while self._workers:
             self._workers.pop().close()
 
 
 class _Worker:
-    """The end of the line to a worker in the process that it works for."""
+    """A worker process, seen from the one that it works for."""
 
     def __init__(self, file):
-        # Pipes of one direction each: they wake a process in half the time of a socket.
+        # One-way pipes wake a process in half the time of a socket.
         theirs_in, self._out = Pipe(duplex=False)
         self._in, theirs_out = Pipe(duplex=False)
         with theirs_in, theirs_out, _signals_blocked():
@@ -111,7 +133,8 @@ class _Worker:
                     "ramnp.runs.workers",
                     *map(str, descriptors),
                 ],
-                env=os.environ | {"PYTHONPATH": process.search_path()},
+                env=os.environ
+                | {"PYTHONPATH": process.search_path(), process.WORKER: "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=descriptors,
@@ -122,19 +145,19 @@ class _Worker:
         return self._process.pid
 
     def send(self, message):
-        with self._loss_told():
+        with self._told_if_lost():
             self._out.send(message)
 
     def receive(self):
-        with self._loss_told():
+        with self._told_if_lost():
             answer = self._in.recv()
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
     @contextlib.contextmanager
-    def _loss_told(self):
-        """Raise a WorkerError if the line breaks, for it does so with the process."""
+    def _told_if_lost(self):
+        """Raise a WorkerError if the worker has died."""
         try:
             yield
         except (EOFError, OSError) as error:
@@ -154,7 +177,7 @@ class _Worker:
 
 @contextlib.contextmanager
 def _signals_blocked():
-    """Have a process that is started meanwhile never notice what stops this one."""
+    """Block signals in child processes started within."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.SIGNALS)
     try:
         yield
@@ -164,7 +187,7 @@ def _signals_blocked():
 
 @contextlib.contextmanager
 def _anonymous_file(size):
-    """Open a file of so many bytes that has no name, in memory where that is possible."""
+    """Yield a file of `size` bytes without a name, in memory where that is possible."""
     with (
         open(os.memfd_create("ramnp"), "r+b", buffering=0)
         if hasattr(os, "memfd_create")
@@ -175,12 +198,12 @@ def _anonymous_file(size):
 
 
 def _map(file, shape, dtype):
-    """Return an array over the file's bytes, which lives on when the file is closed."""
+    """Return an array over the file's bytes, valid after the file is closed."""
     return np.frombuffer(mmap.mmap(file.fileno(), 0), dtype).reshape(shape)
 
 
 def main(arguments):
-    """Work until the other end of the line is closed."""
+    """Work until the other process closes its end of the pipe."""
     receiving, sending, file = map(int, arguments)
     with (
         Connection(receiving, writable=False) as orders,
@@ -189,17 +212,46 @@ def main(arguments):
         contextlib.suppress(EOFError, OSError),
         process.limited_blas,
     ):
+        origins, script = orders.recv()
         config, split, shape, dtype = orders.recv()
+        memory = _map(file, shape, dtype)
         process.reuse_memory()
-        learner = Learner(config, split, _map(file, shape, dtype))
+        shard_gradients = None
         while True:
-            jobs = orders.recv()
+            shards = orders.recv()
             try:
-                answer = [learner.learn(*job) for job in jobs]
-            except Exception as error:  # noqa: BLE001 - it is raised where it is seen
+                if not shard_gradients:
+                    _choose_as(origins, script, config)
+                    shard_gradients = ShardGradients(config, split, memory)
+                answer = shard_gradients(shards)
+            except Exception as error:  # noqa: BLE001 - the other process raises it
                 error.add_note(f"in a worker process:\n{traceback.format_exc()}")
                 answer = error
             answers.send(answer)
+
+
+def _choose_as(origins, script, config):
+    """Import what registers the choices of a configuration beyond ramnp.
+
+    Raises UserError if this process would still choose something else.
+    """
+    for module in sorted({module for module, _ in origins.values()}):
+        if module == "__main__":
+            sys.argv = [script]
+            spec = importlib.util.spec_from_file_location(_SCRIPT, script)
+            sys.modules[_SCRIPT] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[_SCRIPT])
+        elif module.partition(".")[0] != "ramnp":
+            importlib.import_module(module)
+    for setting, (module, name) in choices.origins(config).items():
+        here = "__main__" if module == _SCRIPT else module, name
+        if here != origins[setting]:
+            raise UserError(
+                f"{setting} is {'.'.join(origins[setting])} in the process that "
+                f"trains, but {'.'.join(here)} in its workers: register it in the "
+                "module that defines it, by ramnp.learning.choices.register, or use "
+                "--threads 1"
+            )
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ def supervise(options, folder, directory, stop):
     if stop.is_set():
         return Outcome(128 + signal.SIGTERM, "")
     variables = {
+        process.SUPERVISED: "1",
         "PYTHONPATH": process.search_path(),
         command_line.STOP_WITH_STDIN: "1",
     }

@@ -21,7 +21,8 @@ from ramnp.datasets import scenes
 from ramnp.datasets.mnist import Split
 from ramnp.learning import evaluation, optimizers, reinforce
 from ramnp.learning import trainer as training
-from ramnp.runs import state
+from ramnp.learning.state import initial
+from ramnp.runs.workers import Workers
 from ramnp.support import process
 
 STEPS = 4  # of training in a round
@@ -38,7 +39,9 @@ STAGES = {
     "action forward": [action_network.forward],
     "baseline forward": [baseline_network.forward],
     "loss": [
-        reinforce.rewards,
+        reinforce.final_reward,
+        reinforce.log_probability_reward,
+        reinforce.gain_reward,
         reinforce.returns_to_go,
         reinforce.advantages,
         reinforce.hybrid_loss_forward,
@@ -49,7 +52,10 @@ STAGES = {
     "location backward": [location_network.backward],
     "core backward": [core_network.backward_through_time],
     "glimpse backward": [glimpse_network.backward],
-    "optimiser": [*optimizers.STEPS.values(), optimizers.decay_weights],
+    "optimiser": [
+        *(o.step for o in optimizers.OPTIMIZERS.values()),
+        optimizers.decay_weights,
+    ],
 }
 
 
@@ -60,16 +66,17 @@ def measure(config, digits, threads, rounds):
     it. The numbers are medians over the rounds.
     """
 
-    def trainer(threads):
-        initial = state.initial(config, len(digits.train.labels))
-        return training.Trainer(config, digits.train, initial, threads)
+    def trainer(shard_gradients=None):
+        state = initial(config, len(digits.train.labels))
+        return training.Trainer(config, digits.train, state, shard_gradients)
 
+    vector = trainer().state.vector
     with (
         process.limited_blas,
         ThreadPoolExecutor(threads) as pool,
-        trainer(threads) as together,
+        Workers(threads, config, digits.train, vector) as workers,
     ):
-        return _measure(digits, pool, threads, together, trainer(1), rounds)
+        return _measure(digits, pool, threads, trainer(workers), trainer(), rounds)
 
 
 def _measure(digits, pool, threads, together, alone, rounds):
@@ -85,7 +92,7 @@ def _measure(digits, pool, threads, together, alone, rounds):
     few = Split(*(field[:PREDICTED] for field in digits.valid))
     evaluation.count_errors(agent, few, "valid", pool)
     # Of training and validation alone: from here on, the measurements take memory.
-    peak = peak_mib(together.workers.pids)
+    peak = peak_mib(together.shard_gradients.pids)
     images = scenes.compose(
         digits.test,
         np.arange(PREDICTED) % len(digits.test.labels),

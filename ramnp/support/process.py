@@ -10,6 +10,12 @@ import threading
 
 from threadpoolctl import ThreadpoolController
 
+from ramnp.support.errors import UserError
+
+# In the environment of a run that a study supervises, whose stderr is a complaint.
+SUPERVISED = "RAMNP_SUPERVISED"
+# In the environment of a worker, which trains nothing on its own.
+WORKER = "RAMNP_WORKER"
 _BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h
 
@@ -73,6 +79,15 @@ def reuse_memory():
     mallopt(_M_MMAP_THRESHOLD, 2**30)
     mallopt(_M_TRIM_THRESHOLD, 2**30)
     mallopt(_M_TOP_PAD, 2**26)
+
+
+def refuse_to_train_in_worker():
+    """Raise UserError if a worker, importing a user's script, is about to train."""
+    if WORKER in os.environ:
+        raise UserError(
+            "a script that registers its own functions is imported by every worker: "
+            'put what trains under if __name__ == "__main__":'
+        )
 
 
 def processor():

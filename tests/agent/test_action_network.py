@@ -29,7 +29,7 @@ def test_gradients(rng):
         return (dlogits * logits).sum()
 
     _, cache = action_network.forward(params, h)
-    dh, grads = action_network.backward(dlogits, cache)
+    (dh,), grads = action_network.backward(dlogits, cache)
     assert not failures(grads | {"h": dh}, derivatives(loss, params | {"h": h}))
 
 
@@ -38,7 +38,7 @@ def test_shapes_and_dtypes(rng, dtype):
     """The dtype chosen at init is that of everything, gradients included."""
     params = action_network.init(rng, H, CLASSES, dtype)
     logits, cache = action_network.forward(params, np.ones((B, H), dtype))
-    dh, grads = action_network.backward(logits, cache)
+    (dh,), grads = action_network.backward(logits, cache)
     assert layout(params) == {"W_a": ((H, CLASSES), dtype), "b_a": ((CLASSES,), dtype)}
     assert layout(grads) == layout(params)
     assert layout({"logits": logits, "dh": dh}) == {

@@ -32,7 +32,7 @@ def test_gradients(rng):
         return (dbaseline * baseline).sum()
 
     _, cache = baseline_network.forward(params, h)
-    dh, grads = baseline_network.backward(dbaseline, cache)
+    (dh,), grads = baseline_network.backward(dbaseline, cache)
     assert not failures(grads | {"h": dh}, derivatives(loss, params | {"h": h}))
 
 
@@ -41,7 +41,7 @@ def test_shapes_and_dtypes(rng, dtype):
     """The dtype chosen at init is that of everything, gradients included."""
     params = baseline_network.init(rng, H, dtype)
     baseline, cache = baseline_network.forward(params, np.ones((B, H), dtype))
-    dh, grads = baseline_network.backward(baseline, cache)
+    (dh,), grads = baseline_network.backward(baseline, cache)
     assert layout(params) == {"W_b": ((H, 1), dtype), "b_b": ((1,), dtype)}
     assert layout(grads) == layout(params)
     assert layout({"baseline": baseline, "dh": dh}) == {

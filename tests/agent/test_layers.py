@@ -12,9 +12,9 @@ from ramnp.proofs.complex_step import derivatives, failures
 B, IN, OUT = 5, 4, 3
 
 
-def test_init_weights_has_the_scale_it_names(rng):
+def test_init_array_has_the_scale_it_names(rng):
     """Weights have mean 0 and standard deviation gain / √fan_in, and the dtype asked."""
-    W = layers.init_weights(rng, 50, (400, 300), np.float32, gain=2.0)
+    W = layers.init_array(rng, (400, 300), np.float32, gain=2.0, fan_in=50)
     assert W.shape == (400, 300) and W.dtype == np.float32
     assert abs(W.mean()) < 0.005
     assert W.std() == pytest.approx(2 / math.sqrt(50), rel=0.01)
@@ -46,11 +46,12 @@ def test_affine_gradients(rng):
 
 
 def test_relu_and_its_gradient(rng):
-    """y = max(x, 0), written over x; dx is dy where y is positive, else 0."""
+    """y = max(x, 0), and x stays; dx is dy where y is positive, else 0."""
     x = np.array([[-1.5, 0.0, 2.0, -0.0, 1e-30]])
     dy = rng.standard_normal(x.shape)
+    kept = x.copy()
     y = layers.relu_forward(x)
-    assert y is x
+    assert np.array_equal(x, kept)
     assert y.tolist() == [[0, 0, 2, 0, 1e-30]]
     dx = layers.relu_backward(dy, y)
     assert dx.tolist() == [[0, 0, dy[0, 2], 0, dy[0, 4]]]

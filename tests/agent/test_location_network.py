@@ -41,7 +41,7 @@ def test_gradients(rng, hidden_size, tanh):
         return (dmu * mu).sum()
 
     _, cache = location_network.forward(params, h, tanh)
-    dh, grads = location_network.backward(dmu, cache)
+    (dh,), grads = location_network.backward(dmu, cache)
     assert not failures(grads | {"h": dh}, derivatives(loss, params | {"h": h}))
 
 
@@ -51,7 +51,7 @@ def test_shapes_and_dtypes(rng, dtype, hidden_size, tanh):
     """The dtype chosen at init is that of everything, gradients included."""
     params = location_network.init(rng, H, hidden_size, dtype)
     mu, cache = location_network.forward(params, np.ones((B, H), dtype), tanh)
-    dh, grads = location_network.backward(mu, cache)
+    (dh,), grads = location_network.backward(mu, cache)
     hidden = {
         "W_hidden": ((H, HIDDEN), dtype),
         "b_hidden": ((HIDDEN,), dtype),

@@ -50,7 +50,7 @@ def test_gradients(rng, size, stride):
         return (dh * h).sum()
 
     _, cache = convolutional_network.forward(params, images, stride)
-    dimages, grads = convolutional_network.backward(dh, cache)
+    (dimages,), grads = convolutional_network.backward(dh, cache)
     expected = derivatives(loss, params | {"images": images})
     assert not failures(grads | {"images": dimages}, expected)
 
@@ -61,7 +61,7 @@ def test_leaving_out_the_images_changes_no_gradient(rng):
     _, cache = convolutional_network.forward(params, images, 2)
     _, expected = convolutional_network.backward(dh, cache)
     dimages, grads = convolutional_network.backward(dh, cache, with_inputs=False)
-    assert dimages is None
+    assert dimages == ()
     assert grads.keys() == expected.keys()
     assert all(np.array_equal(grads[name], expected[name]) for name in grads)
 
@@ -89,7 +89,7 @@ def test_shapes_and_dtypes(rng, dtype):
     params = convolutional_network.init(rng, (HEIGHT, WIDTH), FILTERS, 3, 2, H, dtype)
     images = np.ones((B, HEIGHT, WIDTH), dtype)
     h, cache = convolutional_network.forward(params, images, 2)
-    dimages, grads = convolutional_network.backward(h, cache)
+    (dimages,), grads = convolutional_network.backward(h, cache)
     assert layout(params) == {
         "W_f": ((9, FILTERS), dtype),
         "b_f": ((FILTERS,), dtype),

@@ -124,7 +124,7 @@ def test_parameters_are_counted_without_being_drawn(rng, model, settings):
     """num_parameters says how many init draws."""
     config = small_baseline(model, **settings)
     vector, _ = parameters.flatten(whole_image.init(rng, config))
-    assert whole_image.num_parameters(config) == len(vector)
+    assert parameters.size(whole_image.shapes(config)) == len(vector)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_parameters_are_counted_without_being_drawn(rng, model, settings):
 def test_the_defaults_are_the_papers_baselines(model, scene, count):
     """2 x 64 or 2 x 256 units; 16 filters of 10 x 10 every 5 pixels, then 256."""
     config = small_config(model=model, num_classes=10, **scene)
-    assert whole_image.num_parameters(config) == count
+    assert parameters.size(whole_image.shapes(config)) == count
 
 
 @pytest.mark.parametrize("model", MODELS)

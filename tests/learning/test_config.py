@@ -67,7 +67,7 @@ def test_choices(name, choices):
     """Each choice is allowed, any other word names them all."""
     for choice in choices:
         Config(**{name: choice, "num_rollouts": 2})
-    for wrong in ("", "nonsense", choices[0].upper()):
+    for wrong in ("", "nonsense", next(iter(choices)).upper()):
         line = refused(**{name: wrong})
         assert line.startswith(option_name(name) + " ")
         assert all(choice in line for choice in choices)

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ramnp.agent import parameters
-from ramnp.learning import gradient, predictor
-from ramnp.runs import state
+from ramnp.agent import model, parameters
+from ramnp.learning.gradient import Shard, ShardGradients
+from ramnp.learning.state import initial
 from tests.helpers import small_config, small_split
 
 
@@ -18,7 +18,7 @@ def config():
 
 @pytest.fixture
 def now(config):
-    return state.initial(config, 40)
+    return initial(config, 40)
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def memory(config, now):
 
 @pytest.fixture
 def learner(config, memory):
-    return gradient.Learner(config, small_split(0, 40, 12, 12), memory)
+    return ShardGradients(config, small_split(0, 40, 12, 12), memory)
 
 
 def learn(learner, now, which, index, batch_size=12):
-    states = now.streams_of(which)
-    return learner.learn(which, np.array(index), states, batch_size, 0.2)
+    shard = Shard(which, np.array(index), now.streams_of(which), batch_size, 0.2, True)
+    return learner([shard])[0]
 
 
 def test_the_gradient_goes_into_the_row_of_the_shard(learner, memory, now, config):
@@ -44,9 +44,9 @@ def test_the_gradient_goes_into_the_row_of_the_shard(learner, memory, now, confi
     vector, g_0, g_1, g_2 = memory
     assert np.array_equal(vector, now.vector)
     assert not g_0.any() and g_1.any() and not g_2.any()
-    shapes = predictor.parameter_shapes(config)
+    shapes = model.shapes(config)
     W_h = parameters.views(g_1, shapes)["core"]["W_h"]
-    assert np.shares_memory(W_h, learner.grads[1]["core"]["W_h"]) and W_h.any()
+    assert np.shares_memory(W_h, learner._grads[1]["core"]["W_h"]) and W_h.any()
 
 
 def test_nothing_is_kept_from_one_call_to_the_next(learner, memory, now):
@@ -84,7 +84,7 @@ def test_the_digits_are_augmented(config, memory, now):
     gradients = []
     for changes in ({}, {"deformation": 2.0}, {"max_shift": 3}):
         changed = dataclasses.replace(config, canvas_size=0, **changes)
-        learner = gradient.Learner(changed, small_split(0, 40, 12, 12), memory)
+        learner = ShardGradients(changed, small_split(0, 40, 12, 12), memory)
         learn(learner, now, 0, [3, 1, 4])
         gradients.append(memory[1].copy())
     plain, bent, moved = gradients

@@ -17,7 +17,9 @@ def run(optimizer, gradients, vector, **options):
     """Take a step per gradient, in place; return the optimiser's state."""
     state = optimizers.init_state(optimizer, vector)
     for step, gradient in enumerate(gradients, start=1):
-        optimizers.STEPS[optimizer](vector, gradient, state, step=step, **options)
+        optimizers.OPTIMIZERS[optimizer].step(
+            vector, gradient, state, step=step, **options
+        )
     return state
 
 
@@ -76,7 +78,9 @@ def test_a_valley_is_descended(optimizer):
     for step in range(1, 1001):
         rate = 0.1 * (1 - step / 1000)
         gradient = steepness * vector
-        optimizers.STEPS[optimizer](vector, gradient, state, rate, 0.9, step, SHAPES)
+        optimizers.OPTIMIZERS[optimizer].step(
+            vector, gradient, state, rate, 0.9, step, SHAPES
+        )
     assert np.abs(vector).max() < 1e-3
 
 
@@ -89,7 +93,7 @@ def test_steps_are_in_place_and_keep_the_dtype(rng, optimizer, dtype):
     before, state = vector.copy(), optimizers.init_state(optimizer, vector)
     arrays = {name: array for name, array in state.items()}
     assert all(a.dtype == dtype and not a.any() for a in arrays.values())
-    step = optimizers.STEPS[optimizer]
+    step = optimizers.OPTIMIZERS[optimizer].step
     assert step(vector, gradient, state, 0.1, 0.9, 1, SHAPES) is None
     assert not np.any(vector == before) and vector.dtype == dtype
     assert state.keys() == arrays.keys()
@@ -157,7 +161,9 @@ def test_steps_of_muon_are_about_as_large_as_those_of_adam(rng):
         state = optimizers.init_state(name, vector)
         for step, gradient in enumerate(gradients, start=1):
             before = vector.copy()
-            optimizers.STEPS[name](vector, gradient, state, 0.1, 0.9, step, shapes)
+            optimizers.OPTIMIZERS[name].step(
+                vector, gradient, state, 0.1, 0.9, step, shapes
+            )
         moved[name] = np.linalg.norm(vector - before)
     assert 0.5 < moved["muon"] / moved["adam"] < 2
 

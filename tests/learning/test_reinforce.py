@@ -292,7 +292,9 @@ def test_a_rewarded_choice_becomes_more_likely(rng, optimizer):
         gradient, _ = parameters.flatten(grads)
         state = optimizers.init_state(optimizer, vector)
         shapes = parameters.shapes(grads)
-        optimizers.STEPS[optimizer](vector, gradient, state, 1e-5, 0.9, 1, shapes)
+        optimizers.OPTIMIZERS[optimizer].step(
+            vector, gradient, state, 1e-5, 0.9, 1, shapes
+        )
         log_pi = []
         for params in (episode.params, episode.params | location):
             seen = model.replay(

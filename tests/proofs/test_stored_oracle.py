@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ramnp.agent import model
+from ramnp.agent import model, parameters
 from ramnp.proofs import stored_oracle
 from ramnp.proofs.complex_step import flat, worst_errors
 
@@ -38,7 +38,7 @@ def test_parameters_are_those_of_the_agent():
         }
         assert found.keys() <= stored.expected.keys()
         count = sum(a.size for a in found.values())
-        assert model.num_parameters(stored.config) == count
+        assert parameters.size(model.shapes(stored.config)) == count
         assert all(a.dtype == np.float64 for a in found.values())
 
 

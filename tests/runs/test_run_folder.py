@@ -8,7 +8,7 @@ import pytest
 
 from ramnp import train
 from ramnp.figures import curves, film, glimpses
-from ramnp.runs import run_folder, state
+from ramnp.runs import run_folder, saved_state
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, UserError
 from ramnp.support.files import RunLock
@@ -90,7 +90,7 @@ def test_another_environment_is_a_warning_and_with_strict_an_error(
 ):
     """One line names both sides: NumPy, BLAS threads, processor."""
     now = {"numpy": "2.99", "blas_threads": "7", "processor": "abacus"}
-    monkeypatch.setattr(state, "environment", lambda: now)
+    monkeypatch.setattr(saved_state, "environment", lambda: now)
     with pytest.raises(UserError, match="--strict") as error:
         resume(copy, "--strict")
     assert resume(copy) == 0

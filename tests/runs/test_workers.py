@@ -15,7 +15,9 @@ import pytest
 
 from ramnp.datasets.mnist import Digits
 from ramnp.learning import trainer
-from ramnp.runs import state, workers
+from ramnp.learning.gradient import Shard
+from ramnp.learning.state import initial
+from ramnp.runs import resumable, saved_state, workers
 from ramnp.support import checkpoint
 from ramnp.support.errors import DataError, UserError, WorkerError
 from tests.helpers import TINY_RUN, small_config, small_split
@@ -27,19 +29,19 @@ SPLIT = small_split(0, 40, 12, 12)
 
 @pytest.fixture
 def now():
-    return state.initial(CONFIG, 40)
+    return initial(CONFIG, 40)
 
 
 @pytest.fixture
 def team(now):
     """This process and one more."""
-    with contextlib.closing(workers.Workers(1, CONFIG, SPLIT, now.vector)) as team:
+    with contextlib.closing(workers.Workers(2, CONFIG, SPLIT, now.vector)) as team:
         yield team
 
 
 def jobs(now, *indices):
     return [
-        (shard, np.array(index), now.streams_of(shard), 12, 0.2)
+        Shard(shard, np.array(index), now.streams_of(shard), 12, 0.2, True)
         for shard, index in enumerate(indices)
     ]
 
@@ -82,12 +84,12 @@ def wait_until(condition, seconds=20):
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_any_number_of_processes_gives_the_same_answers(count, now):
     """The sums, the states and every bit of the gradients, fewer shards included."""
-    alone = workers.Workers(0, CONFIG, SPLIT, now.vector)
-    several = workers.Workers(count, CONFIG, SPLIT, now.vector)
+    alone = workers.Workers(1, CONFIG, SPLIT, now.vector)
+    several = workers.Workers(count + 1, CONFIG, SPLIT, now.vector)
     assert alone.pids == [] and len(several.pids) == count
     with contextlib.closing(several):
         for asked in (jobs(now, [3, 1], [4], [1], [5, 9], [2]), jobs(now, [9, 2, 6])):
-            assert several.learn(asked) == alone.learn(asked)
+            assert several(asked) == alone(asked)
             assert several.memory.tobytes() == alone.memory.tobytes()
             alone.memory[0] += 0.01
             several.memory[0] += 0.01
@@ -96,10 +98,10 @@ def test_any_number_of_processes_gives_the_same_answers(count, now):
 def test_closed_nothing_is_left(now):
     """No process, no zombie, what was learned stays; nor is a file, without the memory."""
     files = os.listdir("/proc/self/fd")
-    team = workers.Workers(2, CONFIG, SPLIT, now.vector)
+    team = workers.Workers(3, CONFIG, SPLIT, now.vector)
     pids = team.pids
     assert all(map(is_there, pids))
-    team.learn(jobs(now, [3], [1], [4], [1], [5]))
+    team(jobs(now, [3], [1], [4], [1], [5]))
     team.close()
     assert not any(map(is_there, pids)) and team.pids == []
     assert np.array_equal(team.memory[0], now.vector) and team.memory[1:].any(1).all()
@@ -115,28 +117,26 @@ def test_a_worker_that_is_killed_is_named(team, now):
     with pytest.raises(
         WorkerError, match=f"process {pid} ended by SIGKILL: where"
     ) as e:
-        team.learn(asked)
+        team(asked)
     assert e.value.exit_code == 2 and "\n" not in str(e.value)
     assert not is_there(pid)
-    assert team.learn(asked) == workers.Workers(0, CONFIG, SPLIT, now.vector).learn(
-        asked
-    )
+    assert team(asked) == workers.Workers(1, CONFIG, SPLIT, now.vector)(asked)
 
 
 def test_a_worker_does_not_notice_what_stops_others(team, now):
     """SIGINT and SIGTERM, which Ctrl-C and systems send to all, are not for it."""
-    team.learn(jobs(now, [3], [1]))
+    team(jobs(now, [3], [1]))
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(team.pids[0], number)
     time.sleep(0.05)
-    assert len(team.learn(jobs(now, [3], [1]))) == 2
+    assert len(team(jobs(now, [3], [1]))) == 2
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
 
 
 def test_a_bug_in_a_worker_shows_where_it_is(team, now):
     """The exception itself, with the worker's traceback."""
     with pytest.raises(IndexError, match="40") as error:
-        team.learn(jobs(now, [3], [40]))
+        team(jobs(now, [3], [40]))
     (note,) = error.value.__notes__
     assert note.startswith("in a worker process:\nTraceback") and "gradient.py" in note
 
@@ -145,34 +145,32 @@ def test_what_a_user_can_mend_comes_as_it_is(now):
     """A DataError of a worker is a DataError here."""
     few = SPLIT._replace(images=SPLIT.images[:1], labels=SPLIT.labels[:1])
     config = small_config(num_classes=10, canvas_size=20, num_clutter=2, clutter_size=3)
-    now = state.initial(config, 1)
-    team = workers.Workers(1, config, few, now.vector)
-    team._learner.learn = lambda *job: None  # this process finds nothing wrong
+    now = initial(config, 1)
+    team = workers.Workers(2, config, few, now.vector)
+    team._here = lambda shards: [None] * len(shards)  # this process finds nothing wrong
     with contextlib.closing(team), pytest.raises(DataError, match="clutter"):
-        team.learn(jobs(now, [0], [0]))
+        team(jobs(now, [0], [0]))
 
 
 def test_a_worker_without_memory_says_so(team, now):
     """As a MemoryError, and it ends with the others."""
-    team.learn(jobs(now, [3], [1]))
+    team(jobs(now, [3], [1]))
     (pid,) = team.pids
     held = (
         int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
     )
     resource.prlimit(pid, resource.RLIMIT_AS, (held, held))
     with pytest.raises(MemoryError):
-        team.learn(jobs(now, [3], [1] * 200_000))
+        team(jobs(now, [3], [1] * 200_000))
     assert not is_there(pid)
 
 
 def test_an_answer_that_comes_late_is_not_taken_for_the_next(team, now):
     """Where this process fails in its own part, the others' answers are dropped."""
     with pytest.raises(IndexError):
-        team.learn(jobs(now, [40], [1]))
+        team(jobs(now, [40], [1]))
     asked = jobs(now, [3], [4])
-    assert team.learn(asked) == workers.Workers(0, CONFIG, SPLIT, now.vector).learn(
-        asked
-    )
+    assert team(asked) == workers.Workers(1, CONFIG, SPLIT, now.vector)(asked)
 
 
 @contextlib.contextmanager
@@ -192,7 +190,7 @@ def test_where_no_memory_can_be_shared(now):
         pytest.raises(UserError, match="cannot start a worker .*: File too large; use"),
         small_files(),
     ):
-        workers.Workers(1, CONFIG, SPLIT, now.vector)
+        workers.Workers(2, CONFIG, SPLIT, now.vector)
 
 
 def test_where_one_more_process_cannot_be_started(now, monkeypatch):
@@ -209,7 +207,7 @@ def test_where_one_more_process_cannot_be_started(now, monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", Popen)
     with pytest.raises(UserError, match="cannot start a worker .*; use --threads 1"):
-        workers.Workers(2, CONFIG, SPLIT, now.vector)
+        workers.Workers(3, CONFIG, SPLIT, now.vector)
     assert len(started) == 1 and not is_there(started[0])
     assert os.listdir("/proc/self/fd") == files
 
@@ -218,42 +216,42 @@ def test_a_worker_that_fails_to_start_is_named(now, monkeypatch, capfd):
     """Its complaint is on stderr, its exit code in the message."""
     monkeypatch.setattr(workers.process, "search_path", lambda: "/no/such/folder")
     with pytest.raises(WorkerError, match=r"ended by exit code 1"):
-        workers.Workers(1, CONFIG, SPLIT, now.vector).learn(jobs(now, [3], [1]))
+        workers.Workers(2, CONFIG, SPLIT, now.vector)(jobs(now, [3], [1]))
     assert "No module named 'ramnp'" in capfd.readouterr().err
 
 
 def test_without_the_call_that_makes_files_in_memory(now, monkeypatch):
     """Where the system has none, an unnamed file in the temporary folder does."""
     monkeypatch.delattr(os, "memfd_create")
-    team = workers.Workers(1, CONFIG, SPLIT, now.vector)
+    team = workers.Workers(2, CONFIG, SPLIT, now.vector)
     with contextlib.closing(team):
         asked = jobs(now, [3], [1])
-        alone = workers.Workers(0, CONFIG, SPLIT, now.vector)
-        assert team.learn(asked) == alone.learn(asked)
+        alone = workers.Workers(1, CONFIG, SPLIT, now.vector)
+        assert team(asked) == alone(asked)
 
 
 def test_the_state_is_saved_when_a_worker_is_lost(tmp_path, monkeypatch):
     """The steps before stand, and resumed the run ends on the same bits."""
     config = small_config(num_classes=10, batch_size=12, epochs=2)
     digits = Digits(SPLIT, SPLIT, SPLIT, sha256="0" * 64)
-    whole = state.initial(config, 40)
-    trainer.train(config, digits, str(tmp_path), whole)
+    whole = initial(config, 40)
+    resumable.train(config, digits, str(tmp_path), whole)
     step = trainer.Trainer.step
 
     def step_and_kill(self):
         step(self)
         if self.state.step == 3:
-            os.kill(self.workers.pids[0], signal.SIGKILL)
+            os.kill(self.shard_gradients.pids[0], signal.SIGKILL)
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer.Trainer, "step", step_and_kill)
         with pytest.raises(
-            WorkerError, match="saved after step 3, go on with --resume"
+            WorkerError, match="saved after step 3, resume with --resume"
         ):
-            trainer.train(config, digits, str(tmp_path), state.initial(config, 40), 2)
-    now, _ = state.load(tmp_path / "checkpoint.npz", config, 40, digits.sha256)
+            resumable.train(config, digits, str(tmp_path), initial(config, 40), 2)
+    now, _ = saved_state.load(tmp_path / "checkpoint.npz", config, 40, digits.sha256)
     assert now.step == 3
-    trainer.train(config, digits, str(tmp_path), now, 2)
+    resumable.train(config, digits, str(tmp_path), now, 2)
     assert now.vector.tobytes() == whole.vector.tobytes()
     assert now.streams_of(1) == whole.streams_of(1)
 
@@ -261,16 +259,19 @@ def test_the_state_is_saved_when_a_worker_is_lost(tmp_path, monkeypatch):
 PROGRAM = """
 import sys, threading
 sys.path.insert(0, {root!r})
-from ramnp.runs import state
+from ramnp.learning.state import initial
 from ramnp.learning.trainer import Trainer
+from ramnp.runs.workers import Workers
 from ramnp.datasets.mnist import Split
 import numpy as np
 from tests.runs.test_workers import CONFIG, SPLIT
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
-with Trainer(CONFIG, SPLIT, state.initial(CONFIG, 40), 3) as trainer:
+now = initial(CONFIG, 40)
+with Workers(3, CONFIG, SPLIT, now.vector) as workers:
+    trainer = Trainer(CONFIG, SPLIT, now, workers)
     trainer.step()
-    print(*trainer.workers.pids, flush=True)
+    print(*workers.pids, flush=True)
     for _ in range({steps}):
         trainer.step()
         trainer.state.position = 0
@@ -372,5 +373,76 @@ def test_a_killed_worker_stops_the_command_with_one_line(run, tmp_path):
     assert line.startswith(f"error: worker process {pid} ended by SIGKILL: ")
     step = checkpoint.load(tmp_path / "run" / "checkpoint.npz")[1]["step"]
     assert line.endswith(
-        f"everything is saved after step {step:,}, go on with --resume"
+        f"everything is saved after step {step:,}, resume with --resume"
     )
+
+
+REWARD = """
+from ramnp.learning import choices, reinforce
+
+def half_reward(logits, labels):
+    return 0.5 * reinforce.final_reward(logits, labels)
+
+choices.register("reward", "half", half_reward)
+"""
+TRAIN = """
+import sys
+from ramnp import train
+if __name__ == "__main__":
+    train.main(sys.argv[1:])
+"""
+
+
+def trained_by(script, folder, digits_file, threads):
+    """Train by a script of the user's; return the parameters and the complaint."""
+    options = [*TINY_RUN, "--reward=half", "--data", digits_file, "--epochs=1"]
+    done = subprocess.run(
+        [sys.executable, script, *options, "--run", folder, "--threads", threads],
+        cwd=script.parent,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    path = folder / "checkpoint.npz"
+    return path.exists() and checkpoint.load(path)[0]["parameters"], done.stderr
+
+
+@pytest.mark.parametrize("place", ["module", "script"])
+def test_a_reward_from_outside_the_package_gets_to_the_workers(
+    place, digits_file, tmp_path
+):
+    """Registered in a module or in the script itself: one thread, two, the same bits."""
+    script = tmp_path / "mine.py"
+    if place == "module":
+        (tmp_path / "rewards_of_mine.py").write_text(REWARD)
+        script.write_text("import rewards_of_mine\n" + TRAIN)
+    else:
+        script.write_text(REWARD + TRAIN)
+    one, two = (
+        trained_by(script, tmp_path / threads, digits_file, threads)[0]
+        for threads in "12"
+    )
+    assert one.tobytes() == two.tobytes()
+
+
+def test_a_reward_that_workers_do_not_find_is_refused(digits_file, tmp_path):
+    """Put over another one where only one process sees it: no wrong answer in silence."""
+    script = tmp_path / "mine.py"
+    over = """
+if __name__ == "__main__":
+    reinforce.REWARDS["half"] = lambda logits, labels: half_reward(logits, labels) - 1
+"""
+    script.write_text(REWARD + over + TRAIN)
+    _, complaint = trained_by(script, tmp_path / "run", digits_file, "2")
+    assert "reward is __main__.<lambda> in the process that trains" in complaint
+
+
+def test_training_without_a_guard_in_a_script_that_registers_is_refused(
+    digits_file, tmp_path
+):
+    """A worker imports the script: it must not start to train there."""
+    script = tmp_path / "mine.py"
+    script.write_text(REWARD + TRAIN.replace('if __name__ == "__main__":', "if True:"))
+    _, complaint = trained_by(script, tmp_path / "run", digits_file, "2")
+    assert 'put what trains under if __name__ == "__main__":' in complaint

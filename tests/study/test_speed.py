@@ -13,7 +13,7 @@ from ramnp.datasets import mnist
 from ramnp.learning import reinforce
 from ramnp.learning import trainer as training
 from ramnp.learning.recipes import make_config
-from ramnp.runs import state
+from ramnp.learning.state import initial
 from ramnp.study import speed
 from tests.helpers import small_config, small_split
 
@@ -90,7 +90,7 @@ def test_where_time_goes_adds_up():
     """Shares of the stages and of the rest make 1; every network has some."""
     config = make_config("centered", num_glimpses=2, batch_size=4)
     split = small_split(0, 16)
-    now = state.initial(config, 16)
+    now = initial(config, 16)
     trainer = training.Trainer(config, split, now)
     shares = speed.where_time_goes(trainer.step, repetitions=3)
     assert sum(shares.values()) == pytest.approx(1)

@@ -1,88 +1,23 @@
-"""All that changes during a run, and its way into a checkpoint and back."""
+"""The state of a run in its checkpoint, and back."""
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from ramnp.agent import parameters
-from ramnp.learning import diagnostics, optimizers
-from ramnp.learning.choices import model_of
+from ramnp.learning import diagnostics
+from ramnp.learning import state as run_state
 from ramnp.learning.config import Config, option_name
 from ramnp.runs.agent_file import METRICS, is_number
 from ramnp.support import checkpoint, process
 from ramnp.support.errors import CheckpointError, UserError, brief
 
-STREAMS = ("initialisation", "shuffling", "scenes", "policy")
-DRAWN = ("scenes", "policy")  # from what each shard draws
-# Sums over the epoch under way; of gradient norms, there is one for each network.
-SUMS = (
-    "cross_entropy",
-    "baseline_loss",
-    "wrong",
-    "saturated",
-    "means",
-    "rows",
-    "images",
-    "seconds",
-)
-
-
-@dataclass
-class State:
-    """Everything that a run needs to go on to the same bits."""
-
-    vector: np.ndarray  # all parameters
-    optimizer: dict  # {name: array}
-    average: np.ndarray  # running average of the parameters; empty if not kept
-    order: np.ndarray  # the training digits in this epoch's order
-    streams: dict  # {name: [random generator of shard 0, of shard 1, ...]}
-    sums: dict  # {name: number}
-    epoch: int = 0  # epochs finished
-    position: int = 0  # steps done of the epoch under way
-    step: int = 0  # steps done in all
-    history: list = field(default_factory=list)  # the rows of metrics.jsonl
-    best_error: float = math.inf  # on the validation scenes, in percent
-    seconds: float = 0.0  # of training, evaluations included
-
-    @property
-    def evaluated(self):
-        """The parameters that are judged, and kept if they are the best."""
-        return self.average if self.average.size else self.vector
-
-    def streams_of(self, shard):
-        """Return {name: state} of the streams that the work on a shard draws from."""
-        return {name: self.streams[name][shard].bit_generator.state for name in DRAWN}
-
-    def set_streams_of(self, shard, states):
-        """Go on with these states."""
-        for name, now in states.items():
-            self.streams[name][shard].bit_generator.state = now
-
-
-def initial(config, num_images):
-    """Return the state before the first step of a run over so many images."""
-    seeds = np.random.SeedSequence(config.seed).spawn(len(STREAMS))
-    streams = {
-        name: [np.random.default_rng(s) for s in seed.spawn(config.num_shards)]
-        for name, seed in zip(STREAMS, seeds)
-    }
-    params = model_of(config).init(streams["initialisation"][0], config)
-    vector, _ = parameters.flatten(params)
-    norms = [f"gradient_norm/{network}" for network in params]
-    return State(
-        vector=vector,
-        optimizer=optimizers.init_state(config.optimizer, vector),
-        average=vector.copy() if config.average_decay else vector[:0].copy(),
-        order=streams["shuffling"][0].permutation(num_images),
-        streams=streams,
-        sums=dict.fromkeys([*SUMS, *norms], 0.0),
-    )
+# The fields of a State that are saved as they are, in JSON.
+_PLAIN = ("epoch", "position", "step", "sums", "history", "seconds")
 
 
 def save(path, state, config, data_sha256):
-    """Write the state beside the configuration and data that it belongs to."""
+    """Write a State with the configuration and data that it belongs to."""
     arrays = {
         "parameters": state.vector,
         "average": state.average,
@@ -107,17 +42,14 @@ def _meta(state, config, data_sha256, environment):
     }
 
 
-_PLAIN = ("epoch", "position", "step", "sums", "history", "seconds")
-
-
 def load(path, config, num_images, data_sha256):
-    """Return the state saved at `path` and the environment that it was saved in.
+    """Return the State saved at `path` and the environment that it was saved in.
 
     Raises CheckpointError if it belongs to another configuration (naming the field)
-    or to other data, or does not fit.
+    or to other data, or is not consistent.
     """
     arrays, meta = checkpoint.load(path)
-    state = initial(config, num_images)
+    state = run_state.initial(config, num_images)
     try:
         meta["config"] = _completed(meta["config"])
         check_same_config(path, meta["config"], dataclasses.asdict(config))
@@ -137,19 +69,19 @@ def load(path, config, num_images, data_sha256):
             setattr(state, name, _same_form(getattr(state, name), meta[name]))
         if meta["best_error"] is not None:
             state.best_error = float(meta["best_error"])
-        then = dict(meta["environment"])
-        whole = not arrays and meta == _meta(state, config, data_sha256, then)
-        if not whole or not _is_consistent(state, config, num_images):
+        saved_environment = dict(meta["environment"])
+        expected = _meta(state, config, data_sha256, saved_environment)
+        if arrays or meta != expected or not _is_consistent(state, config, num_images):
             raise ValueError("not a state that a run can be in")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             f"{path} does not hold the state of a run: use another checkpoint"
         ) from error
-    return state, then
+    return state, saved_environment
 
 
 def _completed(fields):
-    """Return a saved configuration with the defaults of settings younger than it."""
+    """Return a saved configuration completed by settings added since it was saved."""
     try:
         return dataclasses.asdict(Config(**fields))
     except UserError as error:
@@ -168,7 +100,7 @@ def check_same_config(path, saved, given):
 
 
 def environment():
-    """Return what the last bits of a result can depend on besides the run itself."""
+    """Return what the last bits of a result depend on besides the run itself."""
     return {
         "numpy": np.__version__,
         "blas_threads": process.blas_threads(),
@@ -176,14 +108,9 @@ def environment():
     }
 
 
-def steps_per_epoch(config, num_images):
-    """Return the number of batches, the last of which may be short."""
-    return math.ceil(num_images / config.batch_size)
-
-
 def _is_consistent(state, config, num_images):
-    """Tell whether a run with this configuration can ever be in this state."""
-    steps = steps_per_epoch(config, num_images)
+    """Return whether a run with this configuration can be in this state."""
+    steps = run_state.steps_per_epoch(config, num_images)
     images = min(state.position * config.batch_size, num_images)
     numbers = [state.seconds, *state.sums.values()]
     return (
@@ -216,7 +143,7 @@ def _same_form(current, saved):
 
 
 def _is_row(row):
-    """Tell whether `row`, out of a file, is one of metrics.jsonl."""
+    """Return whether `row`, read from a file, is a row of metrics.jsonl."""
     if type(row) is not dict or [*row] != [*METRICS, *diagnostics.METRICS]:
         return False
     numbers = dict(row)

@@ -1,0 +1,277 @@
+"""Stopped anywhere, a run resumes bit-identically, whatever the number of threads."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from ramnp.datasets import scenes
+from ramnp.learning import diagnostics
+from ramnp.learning import trainer as training
+from ramnp.learning.state import initial
+from ramnp.learning.trainer import Trainer
+from ramnp.runs import agent_file, resumable, saved_state
+from ramnp.support import checkpoint, signals
+from ramnp.support.errors import DivergenceError
+from tests.helpers import tiny_config, wrong_of
+
+CLOCKS = {"seconds", "images_per_second"}
+
+
+def train(config, digits, folder, threads=1, save_every=0):
+    """Train, or go on where the folder's checkpoint is; return the final state."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "checkpoint.npz"
+    now = initial(config, 90)
+    if path.exists():
+        now, _ = saved_state.load(path, config, 90, digits.sha256)
+    resumable.train(config, digits, str(folder), now, threads, save_every)
+    return now
+
+
+def without_clocks(history):
+    return [{k: v for k, v in row.items() if k not in CLOCKS} for row in history]
+
+
+def assert_same_bits(one, other):
+    assert one.vector.tobytes() == other.vector.tobytes()
+    assert one.average.tobytes() == other.average.tobytes()
+    assert without_clocks(one.history) == without_clocks(other.history)
+    assert one.best_error == other.best_error
+
+
+def signal_in_step(monkeypatch, number, steps):
+    """Send a signal to this process in the middle of each of these calls of step."""
+    calls = iter(range(1000))
+    step = Trainer.step
+
+    def step_with_signal(self):
+        if next(calls) in steps:
+            os.kill(os.getpid(), number)
+        step(self)
+
+    monkeypatch.setattr(Trainer, "step", step_with_signal)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(digits, tmp_path_factory):
+    return train(tiny_config(), digits, tmp_path_factory.mktemp("runs") / "whole")
+
+
+@pytest.mark.parametrize("stop", range(12))
+def test_stopped_after_any_step_it_resumes_to_the_same_bits(
+    stop, digits, tmp_path, monkeypatch, uninterrupted
+):
+    """Stop anywhere, resume: the same bits, in the middle of an epoch or at its end."""
+    with monkeypatch.context() as patch:
+        signal_in_step(patch, signal.SIGINT, {stop})
+        with pytest.raises(signals.Interrupted) as interrupted:
+            train(tiny_config(), digits, tmp_path)
+    assert interrupted.value.exit_code == 130
+    saved, _ = saved_state.load(
+        tmp_path / "checkpoint.npz", tiny_config(), 90, "0" * 64
+    )
+    assert saved.step == stop + 1
+    assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
+
+
+def test_muon_resumes_to_the_same_bits_with_other_threads(
+    digits, tmp_path, monkeypatch
+):
+    """Its matrix products are taken by one thread, and its state is Adam's."""
+    config = tiny_config(optimizer="muon", g_size=64, h_size=64)
+    whole = train(config, digits, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        signal_in_step(patch, signal.SIGINT, {5})
+        with pytest.raises(signals.Interrupted):
+            train(config, digits, tmp_path / "parts")
+    assert_same_bits(train(config, digits, tmp_path / "parts", threads=2), whole)
+
+
+def test_stopped_during_an_evaluation_it_resumes_to_the_same_bits(
+    digits, tmp_path, monkeypatch, uninterrupted
+):
+    """A signal between two chunks of validation loses nothing."""
+    with monkeypatch.context() as patch:
+        chunk = scenes.frozen_chunk
+
+        def chunk_with_signal(*arguments):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return chunk(*arguments)
+
+        patch.setattr(scenes, "frozen_chunk", chunk_with_signal)
+        with pytest.raises(signals.Interrupted) as interrupted:
+            train(tiny_config(), digits, tmp_path)
+    assert interrupted.value.exit_code == 143
+    assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
+
+
+def test_a_chain_of_stops_reaches_the_same_bits(
+    digits, tmp_path, monkeypatch, uninterrupted
+):
+    """Stopped after every single step, the run still ends on the same bits."""
+    for _ in range(12):
+        with monkeypatch.context() as patch:
+            signal_in_step(patch, signal.SIGINT, {0})
+            with pytest.raises(signals.Interrupted):
+                train(tiny_config(), digits, tmp_path)
+    assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_number_of_threads_changes_no_bit(threads, digits, tmp_path, uninterrupted):
+    """The result does not depend on how many processes share the shards."""
+    assert_same_bits(train(tiny_config(), digits, tmp_path, threads), uninterrupted)
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
+def test_resumed_with_another_number_of_threads_no_bit_changes(
+    first, then, digits, tmp_path, monkeypatch, uninterrupted
+):
+    """Who worked on the shards before is not in the checkpoint."""
+    with monkeypatch.context() as patch:
+        signal_in_step(patch, signal.SIGINT, {5})
+        with pytest.raises(signals.Interrupted):
+            train(tiny_config(), digits, tmp_path, first)
+    assert_same_bits(train(tiny_config(), digits, tmp_path, then), uninterrupted)
+
+
+@pytest.mark.parametrize("model", ["fc", "conv"])
+def test_the_number_of_threads_changes_no_bit_of_a_baseline(model, digits, tmp_path):
+    """All models take the same path."""
+    config = tiny_config(model=model, image_height=12, image_width=12, filter_size=5)
+    one, two = (train(config, digits, tmp_path / str(n), n) for n in (1, 2))
+    assert_same_bits(one, two)
+
+
+def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
+    """--save-every moves no random stream."""
+    assert_same_bits(
+        train(tiny_config(), digits, tmp_path, save_every=1), uninterrupted
+    )
+
+
+def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupted):
+    """Evaluation has a stream of its own."""
+    config = tiny_config()
+    now = initial(config, 90)
+    trainer = Trainer(config, digits.train, now)
+    training.count_errors(trainer.agent, digits.valid, "valid", pool, 3)
+    resumable.train(config, digits, str(tmp_path), now)
+    assert_same_bits(now, uninterrupted)
+
+
+def test_an_agent_with_one_glimpse_trains(digits, tmp_path):
+    """T = 1 makes no choice: there is nothing to saturate, and nothing breaks."""
+    now = train(tiny_config(num_glimpses=1, epochs=1), digits, tmp_path)
+    assert now.history[0]["saturation"] == 0
+
+
+def test_progress_tells_speed_errors_and_time_left(digits):
+    """Half of the steps in 60 s leave 60 s to go."""
+    config = tiny_config()
+    now = initial(config, 90)
+    trainer = Trainer(config, digits.train, now)
+    trainer.step()
+    now.step, now.seconds = 6, 60.0
+    now.sums |= {"images": 300, "seconds": 2.0, "wrong": 9, "rows": 300}
+    text = resumable.describe(trainer)
+    assert text == "train 3.00 %, 150 images/s, 01:00 left"
+    text = resumable.describe(trainer, {"valid_error": 2.5, "train_error": 3.0})
+    assert text == "valid 2.50 %, train 3.00 %, 01:00 left"
+
+
+def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
+    """best.npz is the epoch with the lowest validation error, not the last one."""
+    errors = iter([30.0, 10.0, 20.0])
+    kept = []
+
+    def told(agent, *arguments, **options):
+        kept.append(agent.params["core"]["W_h"].astype(np.float16))
+        return wrong_of(agent, next(errors))
+
+    monkeypatch.setattr(training, "count_errors", told)
+    last = train(tiny_config(), digits, tmp_path)
+    best, row = agent_file.load_with_training(tmp_path)
+    assert row["epoch"] == 2 and row["valid_error"] == 10.0 == last.best_error
+    assert np.array_equal(best.params["core"]["W_h"], kept[1])
+    assert not np.array_equal(kept[1], kept[2])
+    # Its policy is as wide as it was when it was judged, not as at the end.
+    assert 0.1 < best.location_std < 0.2
+
+
+def test_an_agent_may_scatter_less_where_it_is_judged(digits, tmp_path):
+    """Training draws as ever, to the bit; best.npz holds the other standard deviation."""
+    for std in (0.0, 0.01):
+        train(tiny_config(evaluation_location_std=std), digits, tmp_path / str(std))
+    one, other = (
+        checkpoint.load(tmp_path / name / "checkpoint.npz")[0]
+        for name in ("0.0", "0.01")
+    )
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    assert agent_file.load(tmp_path / "0.01").location_std == 0.01
+    assert agent_file.load(tmp_path / "0.0").location_std > 0.1
+
+
+def test_metrics_are_a_row_an_epoch_with_the_promised_keys(
+    digits, tmp_path, uninterrupted
+):
+    """metrics.jsonl holds an object per epoch, errors in percent."""
+    train(tiny_config(), digits, tmp_path)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    for row in rows:
+        assert list(row) == [
+            "epoch",
+            "step",
+            "cross_entropy",
+            "baseline_loss",
+            "train_error",
+            "valid_error",
+            "learning_rate",
+            "images_per_second",
+            "seconds",
+            *diagnostics.METRICS,
+        ]
+        assert 0 <= row["train_error"] <= 100 and 0 <= row["valid_error"] <= 100
+        assert row["cross_entropy"] > 0 and row["images_per_second"] > 0
+    assert without_clocks(rows) == without_clocks(uninterrupted.history)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
+def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
+    """Divergence names the step and the tensor and leaves the checkpoint alone."""
+    config = tiny_config(optimizer=optimizer, learning_rate=1e6, clip_norm=0.0)
+    tmp_path.joinpath("checkpoint.npz").write_bytes(b"the last good one")
+    now = initial(config, 90)
+    with pytest.raises(DivergenceError) as error:
+        resumable.train(config, digits, str(tmp_path), now, save_every=1)
+    assert error.value.exit_code == 3
+    message = str(error.value)
+    assert "step" in message and "\n" not in message
+    assert any(f"{network}." in message for network in ("glimpse", "core", "action"))
+    kept = tmp_path.joinpath("checkpoint.npz")
+    if kept.read_bytes() != b"the last good one":  # steps before were still finite
+        assert np.isfinite(checkpoint.load(kept)[0]["parameters"]).all()
+
+
+@pytest.mark.parametrize("pixel", [np.nan, np.inf])
+def test_a_pixel_that_is_no_number_stops_the_run_at_once(
+    pixel, digits, tmp_path, monkeypatch
+):
+    """Should one ever get past the readers: the first step tells, nothing is saved."""
+    compose = scenes.compose
+
+    def compose_broken(*arguments, **options):
+        images = compose(*arguments, **options)
+        images[3] = pixel
+        return images
+
+    monkeypatch.setattr(scenes, "compose", compose_broken)
+    with pytest.raises(DivergenceError, match=r"^step 1: the gradient of \w+\.\w+ is"):
+        train(tiny_config(), digits, tmp_path, save_every=1)
+    assert list(tmp_path.iterdir()) == []
