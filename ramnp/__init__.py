@@ -4,4 +4,5 @@ from ramnp.learning.config import Config
 from ramnp.learning.recipes import make_config
 from ramnp.runs.agent_file import load
 
-__all__ = ["Config", "load", "make_config"]
+__all__ = ["Config", "__version__", "load", "make_config"]
+__version__ = "0.1.0"
