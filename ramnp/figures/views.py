@@ -23,27 +23,20 @@ LETTER = 0.07  # width of a letter of those names, inches
 def look(images, locations, config):
     """Return what the sensor does at locations (B, T, 2) of images.
 
-    The result is the edges (B, T, k, 4) of its windows in pixels and its cells
-    (B, T, k, patch, patch), with an axis more if images (B, height, width) have
-    channels as a last axis.
+    images are (B, height, width) or (B, height, width, channels). The result is the
+    edges of the windows in pixels (B, T, k, 4) and the cells that were seen
+    (B, T, k, patch, patch, channels).
     """
+    T = locations.shape[1]
     k, size, factor = config.num_scales, config.patch_size, config.scale_factor
-
-    def sense(plane, l):
-        pyramid = glimpse_sensor.prepare(
-            plane[None], size, k, factor, config.background
-        )
-        return glimpse_sensor.forward(pyramid, l).reshape(-1, k, size, size)
-
     boxes, cells = [], []
     for image, l in zip(images, locations):
         boxes.append(glimpse_sensor.windows(l, image.shape[:2], size, k, factor))
-        if image.ndim == 2:
-            cells.append(sense(image, l))
-        else:
-            planes = [sense(plane, l) for plane in np.moveaxis(image, -1, 0)]
-            cells.append(np.stack(planes, axis=-1))
-    return np.stack(boxes), np.stack(cells)
+        planes = np.moveaxis(np.atleast_3d(image), -1, 0)
+        pyramid = glimpse_sensor.prepare(planes, size, k, factor, config.background)
+        rho = glimpse_sensor.forward(pyramid, l.repeat(len(planes), axis=0))
+        cells.append(rho.reshape(T, len(planes), k, size, size))
+    return np.stack(boxes), np.moveaxis(np.stack(cells), 2, -1)
 
 
 def limits_of(boxes, images):
@@ -114,7 +107,7 @@ def clear(*axes):
 
 
 def show_image(ax, image):
-    """Show an image (height, width) or (height, width, 3), of values in 0..1."""
+    """Show an image (height, width) or (height, width, 3) of values in 0..1."""
     height, width = image.shape[:2]
     for axis, most in enumerate(_num_pixels(ax)):
         image = _mean_blocks(image, axis, most)
@@ -122,7 +115,7 @@ def show_image(ax, image):
 
 
 def show_cells(ax, cells, boxes):
-    """Show cells (n, k, patch, patch) where they were seen, the finer over the coarser.
+    """Show cells (n, k, patch, patch, channels) where they were seen, fine over coarse.
 
     What no window (n, k, 4) covers stays as it is. There are two pixels for each of
     the image's, as windows may start at half a pixel.
@@ -133,7 +126,7 @@ def show_cells(ax, cells, boxes):
     x = _centres(left, right, min(columns, round(2 * (right - left))))
     y = _centres(top, bottom, min(rows, round(2 * (bottom - top))))
     size = cells.shape[2]
-    pixels = np.full((len(y), len(x), *cells.shape[4:]), np.nan)
+    pixels = np.full((len(y), len(x), cells.shape[-1]), np.nan)
     for scale in reversed(range(cells.shape[1])):
         for patch, (left, top, right, bottom) in zip(cells[:, scale], boxes[:, scale]):
             column = np.floor((x - left) / (right - left) * size).astype(int)
@@ -168,7 +161,9 @@ def _mean_blocks(image, axis, most):
 
 def _show(ax, pixels, edges):
     """Show pixels between edges, NaN as nothing."""
-    if pixels.ndim == 3:  # matplotlib knows NaN in grey only
+    if np.atleast_3d(pixels).shape[2] == 1:
+        pixels = pixels.reshape(pixels.shape[:2])
+    else:  # matplotlib knows NaN in grey only
         pixels = np.dstack([np.nan_to_num(pixels), ~np.isnan(pixels[..., 0])])
     left, top, right, bottom = edges
     extent = (left, right, bottom, top)

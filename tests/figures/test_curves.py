@@ -83,6 +83,7 @@ def test_every_point_is_drawn(tmp_path, drawn, epochs):
     (line,) = points(after_glimpse)
     best = rows[-1]["valid_error_after_glimpse"]
     np.testing.assert_array_equal(line, [*enumerate(best, start=1)])
+    assert after_glimpse.get_yscale() == "log"
     for ax in axes.values():
         low, high = ax.get_xlim()
         assert low < 1 <= epochs < high
@@ -133,6 +134,7 @@ def test_what_is_not_a_number_is_left_out(tmp_path, drawn):
         row["cross_entropy"] = -1.0
         row["baseline_loss"] = None
         row["of_a_later_version"] = [1, {"a": 2}]
+        row["valid_error_after_glimpse"] = [5.0, 0.0]
     rows = [json.loads(json.dumps(row)) for row in rows]
     curves.draw_curves(rows, tmp_path / "a.png")
     axes = panels(drawn[0])
@@ -142,6 +144,7 @@ def test_what_is_not_a_number_is_left_out(tmp_path, drawn):
     low, high = axes["Cross-entropy"].get_ylim()
     assert low < -1 < high
     assert "Baseline loss" not in axes
+    assert axes["Validation error, epoch 6"].get_yscale() == "linear"
 
 
 def test_curves_of_nothing_are_empty(tmp_path):
