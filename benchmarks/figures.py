@@ -1,4 +1,4 @@
-"""The picture of how the cost of an image grows."""
+"""cost_growth.png: the cost of a training image by glimpses, batch and side."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,8 +8,8 @@ from ramnp.figures.style import COLOURS, save, styled
 
 @styled
 def draw_cost_growth(report, path):
-    """Draw the cost over glimpses, batch and side, as cost_growth.py reports it."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    """Draw what cost_growth.py reports, a panel for each quantity that it varies."""
+    figure = Figure(figsize=(7.5, 3.1), layout="constrained")
     by_glimpses, by_batch, by_side = figure.subplots(1, 3)
     _draw_glimpses(by_glimpses, report["glimpses"])
     _draw_batch(by_batch, report["batch"])
@@ -28,14 +28,14 @@ def _draw_glimpses(ax, rows):
     ends = np.array([0, T[-1]])
     ax.plot(ends, start + slope * ends, color=COLOURS["muted"], lw=1)
     ax.plot(T, total, "o", color=COLOURS["core"], ms=5)
-    ax.set(xlabel="glimpses T", title="a straight line in the glimpses", xlim=(0, None))
+    ax.set(xlabel="glimpses T", title="Linear in the glimpses", xlim=(0, None))
 
 
 def _draw_batch(ax, rows):
     B = [row["batch"] for row in rows]
     ax.plot(B, [row["total"] for row in rows], "o-", color=COLOURS["core"], ms=5)
-    ax.set(xscale="log", xlabel="images in a batch", title="cheaper in batches")
-    ax.set_xticks(B[::2], B[::2])
+    ax.set(xscale="log", xlabel="images in a batch", title="Cheaper in batches")
+    ax.set_xticks(B[::3], B[::3])
     ax.minorticks_off()
 
 
@@ -43,11 +43,11 @@ def _draw_side(ax, rows):
     """Draw the agent, with and without what reads every pixel, beside conv."""
     side = [row["side"] for row in rows]
     for name, key, part, colour in (
-        ("convolutional network", "convolutional", "total", COLOURS["policy"]),
+        ("convolutional", "convolutional", "total", COLOURS["policy"]),
         ("agent", "agent", "total", COLOURS["core"]),
-        ("agent: glimpses, networks", "agent", "glimpses", COLOURS["action"]),
+        ("its glimpses alone", "agent", "glimpses", COLOURS["action"]),
     ):
         values = [row[key][part] for row in rows]
         ax.plot(side, values, "o-", color=colour, ms=4, label=name)
-    ax.set(xlabel="side of the image in pixels", title="nearly flat in the pixels")
-    ax.legend(loc="upper left")
+    ax.set(xlabel="side of the image (pixels)", title="Nearly flat in the pixels")
+    ax.legend(loc="upper left", fontsize=8)
