@@ -89,10 +89,18 @@ def print_proofs(seed, figure=None):
     print(f"Planted bugs: {len(BUGS) - len(missed)} of {len(BUGS)} noticed\n")
     failures += [f"FAILED to notice {bug.name} in {bug.place}" for bug in missed]
     if figure:
-        from ramnp.figures import proofs
-
-        proofs.draw_proofs(rows, seed, figure)
+        draw(rows, seed, figure)
     return failures
+
+
+def draw(rows, seed, path):
+    """Draw the rows, the errors by step and the effect of a baseline."""
+    from ramnp.figures.proofs import draw_proofs
+    from ramnp.proofs import expectation, report, step_sizes
+
+    errors, limits = report.agent_errors(rows)
+    steps = step_sizes.errors_by_step(seed=seed)
+    draw_proofs(errors, limits, steps, *expectation.estimates(seed), path)
 
 
 def print_planted_bugs(seed):

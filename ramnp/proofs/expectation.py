@@ -127,6 +127,23 @@ def sampled_gradients(problem, seed, terms=("policy",), batches=BATCHES, **setti
     }
 
 
+def estimates(seed):
+    """Return an exact derivative, by b_mu, and {baseline: estimates (BATCHES,)} of it."""
+    name = "interior, std 0.2"  # its estimates have one scale under every baseline
+    problem, num_nodes = _problem(name, seed)
+    exact = quadrature.expected_return(problem, num_nodes)["location.b_mu"][0]
+    return exact, {
+        baseline: -sampled_gradients(problem, seed, baseline=kind)["location.b_mu"][
+            :, 0
+        ]
+        for baseline, kind in (
+            ("no baseline", "none"),
+            ("learned", "learned"),
+            ("leave-one-out", "leave-one-out"),
+        )
+    }
+
+
 def z_scores(samples, exact):
     """Return {name: z}: how many standard errors the mean of samples is off.
 

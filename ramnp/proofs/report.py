@@ -31,6 +31,18 @@ def by_tensor(rows):
     return found
 
 
+def agent_errors(rows):
+    """Return {oracle: {tensor: worst error}} of the agent, and {oracle: limit}."""
+    names = {row.tensor for row in rows if row.subject in subjects.AGENT}
+    tensors = {name: found for name, found in by_tensor(rows).items() if name in names}
+    limits = {row.proof: row.limit for row in rows if row.proof in BY_ORACLE.values()}
+    errors = {
+        oracle: {name: worst(found, oracle) for name, found in tensors.items()}
+        for oracle in limits
+    }
+    return errors, limits
+
+
 def gradients(rows):
     """Return the table of every tensor under the three oracles."""
     limits = {row.proof: row.limit for row in rows}
