@@ -7,10 +7,16 @@ import pytest
 
 from ramnp import gradient_check
 from ramnp.figures import proofs
-from ramnp.proofs import gradient_paths, oracles, planted_bugs, step_sizes, suite
+from ramnp.proofs import (
+    expectation,
+    gradient_paths,
+    oracles,
+    planted_bugs,
+    step_sizes,
+    suite,
+)
+from ramnp.proofs.planted_bugs import BUGS
 from ramnp.support.errors import UserError
-
-BY_NAME = {bug.name: bug for bug in planted_bugs.BUGS}
 
 
 @pytest.fixture
@@ -20,8 +26,8 @@ def few_proofs(monkeypatch):
     monkeypatch.setattr(suite, "against_oracles", lambda seed: few)
     monkeypatch.setattr(suite, "against_bugs", lambda seed: few)
     monkeypatch.setattr(suite, "on_average", lambda seed: {})
-    bugs = [BY_NAME["bias counted twice"], BY_NAME["bias forgotten"]]
-    monkeypatch.setattr(planted_bugs, "BUGS", bugs)
+    two = {name: BUGS[name] for name in ("bias counted twice", "bias forgotten")}
+    monkeypatch.setattr(planted_bugs, "BUGS", two)
     return few
 
 
@@ -39,7 +45,7 @@ def test_everything_is_proved(few_proofs, capsys):
 
 def test_a_wrong_gradient_fails(few_proofs, capsys):
     """Exit code 1, and the tensor is named."""
-    with BY_NAME["bias counted twice"].planted():
+    with BUGS["bias counted twice"].planted():
         assert gradient_check.main([]) == 1
     printed = capsys.readouterr().out
     assert "FAILED complex step: affine, b" in printed
@@ -48,15 +54,15 @@ def test_a_wrong_gradient_fails(few_proofs, capsys):
 
 def test_a_wrong_path_fails(few_proofs, capsys):
     """Exit code 1 when a gradient that should be 0 is not."""
-    with BY_NAME["policy gradient always enters the core"].planted():
+    with BUGS["policy gradient always enters the core"].planted():
         assert gradient_check.main([]) == 1
     assert f"FAILED {gradient_paths.EXACT_ZERO}: policy" in capsys.readouterr().out
 
 
 def test_a_bug_that_is_missed_fails(few_proofs, monkeypatch, capsys):
     """Exit code 1 when a planted bug goes unnoticed, here where nobody looks."""
-    missed = BY_NAME["rectified baseline"]
-    monkeypatch.setattr(planted_bugs, "BUGS", [missed])
+    missed = "rectified baseline"
+    monkeypatch.setattr(planted_bugs, "BUGS", {missed: BUGS[missed]})
     for arguments in ([], ["--planted-bugs"]):
         assert gradient_check.main(arguments) == 1
         printed = capsys.readouterr().out
@@ -74,19 +80,26 @@ def test_table_of_planted_bugs(few_proofs, capsys):
 
 def test_planted_bugs_need_proofs_that_hold(few_proofs, capsys):
     """A proof that fails anyway notices nothing: exit code 1."""
-    with BY_NAME["input gradient of the wrong sign"].planted():
+    with BUGS["input gradient of the wrong sign"].planted():
         assert gradient_check.main(["--planted-bugs"]) == 1
     assert "FAILED complex step: affine, x" in capsys.readouterr().out
 
 
 def test_figure(few_proofs, monkeypatch, tmp_path):
-    """--figure draws the rows that were printed."""
+    """--figure draws the rows that were printed, and what it measures for the picture."""
     drawn = []
     monkeypatch.setattr(proofs, "draw_proofs", lambda *given: drawn.append(given))
+    monkeypatch.setattr(step_sizes, "errors_by_step", lambda seed: f"steps of {seed}")
+    monkeypatch.setattr(expectation, "estimates", lambda seed: ["exact", seed])
     path = tmp_path / "proofs.png"
     assert gradient_check.main(["--figure", str(path), "--seed", "3"]) == 0
-    ((rows, seed, given),) = drawn
-    assert seed == 3 and given == path and "affine" in {row.subject for row in rows}
+    ((errors, limits, *measured),) = drawn
+    assert measured == ["steps of 3", "exact", 3, path]
+    assert (
+        errors.keys()
+        == limits.keys()
+        == {oracles.COMPLEX_STEP, oracles.COMPLEX_STEP + oracles.WORST_COORDINATE}
+    )
 
 
 def test_table_of_step_sizes(monkeypatch, capsys):

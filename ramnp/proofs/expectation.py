@@ -1,11 +1,10 @@
-"""REINFORCE on average: many sampled gradients against the exact one.
+"""REINFORCE on average: the mean of many sampled gradients against the exact one.
 
-The samples go the whole way of training, from rollout to backward; the agent looks
-through the smooth sensor, for which quadrature knows the answer.
+Samples are computed as in training, from rollout to backward; the agent looks through
+the smooth sensor, for which quadrature gives the exact gradient.
 """
 
 import dataclasses
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from ramnp.agent import model
 from ramnp.learning import reinforce
 from ramnp.proofs import quadrature
 from ramnp.proofs.complex_step import flat, worst_errors
-from ramnp.proofs.quadrature import smooth_sensor
+from ramnp.proofs.quadrature import Case, make_problem, smooth_sensor
 from ramnp.proofs.rows import Row
 
 EXPECTATION = "expectation"
@@ -22,95 +21,89 @@ VARIANCE = "variance"
 LARGEST_Z = 5.0
 CONVERGED = 1e-9
 ROUNDING = 1e-13
-LARGEST_VARIANCE = 0.5  # of what it is without a baseline
+LARGEST_VARIANCE = 0.5  # relative to the variance without a baseline
 
 BATCHES = 100
-IMAGES = 50  # in a batch
-ROLLOUTS = 4  # of an image
+IMAGES = 50  # per batch
+ROLLOUTS = 4  # per image
 SAMPLES = BATCHES * IMAGES * ROLLOUTS
 BASELINES = ("none", "learned", "leave-one-out")
 
-
-class Case(NamedTuple):
-    """A mean and a standard deviation of the policy, and the nodes that suffice."""
-
-    mean: tuple
-    std: float
-    num_nodes: int  # per dimension; one more changes nothing
-    num_choices: int = 1
-    squashed: bool = True  # by tanh, after a hidden layer; else linear
-
-
+_INTERIOR, _BORDER = (0.1, -0.2), (0.93, -0.85)
+_LINEAR = quadrature.SETTINGS | quadrature.LINEAR_MEAN
 CASES = {
-    "interior, std 0.05": Case((0.1, -0.2), 0.05, 6),
-    "interior, std 0.2": Case((0.1, -0.2), 0.2, 10),
-    "border, std 0.05": Case((0.93, -0.85), 0.05, 6),
-    "border, std 0.2": Case((0.93, -0.85), 0.2, 10),
-    "border, std 0.2, linear mean": Case((0.93, -0.85), 0.2, 12, squashed=False),
-    "two choices, std 0.05": Case((0.93, -0.85), 0.05, 4, num_choices=2),
+    "interior, std 0.05": Case(_INTERIOR, 0.05, 6),
+    "interior, std 0.2": Case(_INTERIOR, 0.2, 10),
+    "border, std 0.05": Case(_BORDER, 0.05, 6),
+    "border, std 0.2": Case(_BORDER, 0.2, 10),
+    "border, std 0.2, linear mean": Case(_BORDER, 0.2, 12, settings=_LINEAR),
+    "two choices, std 0.05": Case(_BORDER, 0.05, 4, num_choices=2),
 }
 
 
-def make_problem(case):
-    """Return the agent of a case."""
-    linear = {"locator_hidden_size": 0, "locator_tanh": False}
-    return quadrature.make_problem(
-        case.mean, case.std, case.num_choices, **({} if case.squashed else linear)
-    )
-
-
 def by_return(name, seed=0, baselines=BASELINES):
-    """Work out the gradient of a case's expected return; return a proof, () -> rows.
+    """Compute the exact gradient of a case's expected return; return () -> rows.
 
-    The proof samples anew, and compares under each kind of baseline.
+    Each call samples anew and compares under each kind of baseline.
     """
-    problem, nodes = _problem(name, seed)
-    exact, change = _converged(quadrature.expected_return, problem, nodes)
-    size = sum(array.size for array in exact.values())
-    downhill = {tensor: -gradient for tensor, gradient in exact.items()}
+    problem = with_fitted_baseline(make_problem(CASES[name]), seed)
+    exact, change = downhill(name, problem, by_seeing=False)
 
     def prove():
         variances = {}
         for baseline in baselines:
             subject = f"{name}, baseline {baseline}"
             samples = sampled_gradients(problem, seed, baseline=baseline)
-            yield from _rows(subject, samples, downhill, change)
+            yield from _rows(subject, samples, exact, change)
             variances[baseline] = total_variance(samples)
             if baseline != "none" and "none" in variances:
                 ratio = variances[baseline] / variances["none"]
+                size = sum(array.size for array in exact.values())
                 yield Row(VARIANCE, subject, "all", size, ratio, LARGEST_VARIANCE)
 
     return prove
 
 
 def by_cross_entropy(name, seed=0):
-    """Work out the gradient of a case's expected cross-entropy; return a proof.
+    """Compute the exact gradient of a case's expected cross-entropy; return () -> rows.
 
-    It is what the hybrid loss follows, the mean gradient of the cross-entropy of what
-    was seen, plus a term that the paper drops: E[cross-entropy times the gradient of
-    log pi]. The proof samples the one and adds the other; and it samples the hybrid
-    loss with the reward log p(right class), which brings the dropped term back.
+    It is the mean gradient of the cross-entropy at fixed locations, which the hybrid
+    loss follows, plus a term that the paper drops: E[CE times the gradient of log pi].
+    One proof samples the first and adds the exact second. The other samples the hybrid
+    loss with the reward log p(right class), which restores the dropped term.
     """
-    problem, nodes = _problem(name, seed)
-    exact, change = _converged(quadrature.expected_cross_entropy, problem, nodes)
-    rewarded = quadrature.expected_return(problem, nodes + 1)
-    both = "cross_entropy", "policy"
+    problem = with_fitted_baseline(make_problem(CASES[name]), seed)
+    exact, change = downhill(name, problem)
+    dropped, _ = downhill(name, problem, by_seeing=False)
 
     def prove():
         seen = sampled_gradients(problem, seed, terms=["cross_entropy"])
-        completed = {tensor: seen[tensor] - rewarded[tensor] for tensor in seen}
-        hybrid = sampled_gradients(problem, seed, terms=both)
+        completed = {tensor: seen[tensor] + dropped[tensor] for tensor in seen}
+        hybrid = sampled_gradients(problem, seed, terms=["cross_entropy", "policy"])
         yield from _rows(f"{name}, seen + dropped term", completed, exact, change)
         yield from _rows(f"{name}, hybrid paid log p", hybrid, exact, change)
 
     return prove
 
 
+def downhill(name, problem, **paths):
+    """Return minus quadrature.expected_log_p, and the relative change by its last node.
+
+    The reward is log p(right class), so this is the gradient of the expected loss.
+    """
+    coarse, fine = (
+        quadrature.expected_log_p(problem, CASES[name].num_nodes + more, **paths)
+        for more in (0, 1)
+    )
+    change = max(tensor for tensor, _ in worst_errors(coarse, fine).values())
+    return {name: -gradient for name, gradient in fine.items()}, change
+
+
 @smooth_sensor()
 def sampled_gradients(problem, seed, terms=("policy",), batches=BATCHES, **settings):
-    """Return {name: (batches, ...)}: of each batch, the gradient of some loss terms.
+    """Return {name: (batches, ...)}, the gradient of some loss terms for each batch.
 
-    terms: of cross_entropy, policy and baseline. settings: changes of the problem's.
+    terms: of cross_entropy, policy and baseline. settings: changes to the problem's.
     """
     config = dataclasses.replace(problem.config, num_rollouts=ROLLOUTS, **settings)
     rng = np.random.default_rng(seed)
@@ -127,28 +120,27 @@ def sampled_gradients(problem, seed, terms=("policy",), batches=BATCHES, **setti
     }
 
 
-def estimates(seed):
-    """Return an exact derivative, by b_mu, and {baseline: estimates (BATCHES,)} of it."""
-    name = "interior, std 0.2"  # its estimates have one scale under every baseline
-    problem, num_nodes = _problem(name, seed)
-    exact = quadrature.expected_return(problem, num_nodes)["location.b_mu"][0]
-    return exact, {
-        baseline: -sampled_gradients(problem, seed, baseline=kind)["location.b_mu"][
-            :, 0
-        ]
-        for baseline, kind in (
-            ("no baseline", "none"),
-            ("learned", "learned"),
-            ("leave-one-out", "leave-one-out"),
+def estimates(seed, name="interior, std 0.2"):
+    """Return an exact derivative, by b_mu, and {baseline: (BATCHES,)} samples of it."""
+    problem = with_fitted_baseline(make_problem(CASES[name]), seed)
+    exact, _ = downhill(name, problem, by_seeing=False)
+    sampled = {
+        "no baseline" if kind == "none" else kind: sampled_gradients(
+            problem, seed, baseline=kind
         )
+        for kind in BASELINES
+    }
+    return -exact["location.b_mu"][0], {
+        baseline: -samples["location.b_mu"][:, 0]
+        for baseline, samples in sampled.items()
     }
 
 
 def z_scores(samples, exact):
-    """Return {name: z}: how many standard errors the mean of samples is off.
+    """Return {name: z}, the error of the mean of samples in standard errors.
 
-    A gap that is no more than rounding counts as none, since where all samples are
-    the same there is no error to allow for it.
+    An error within rounding counts as none, because samples that are all equal have a
+    standard error of 0.
     """
     z = {}
     for name, drawn in samples.items():
@@ -167,10 +159,7 @@ def total_variance(samples):
 
 @smooth_sensor()
 def with_fitted_baseline(problem, seed):
-    """Return the problem with its baseline network fitted to returns.
-
-    b_t is linear in its weights: each alone shows one feature for least squares.
-    """
+    """Return the problem with its baseline network fitted to returns by least squares."""
     config = dataclasses.replace(problem.config, num_rollouts=ROLLOUTS)
     rng = np.random.default_rng(seed)
     images = np.tile(problem.images, (IMAGES, 1, 1))
@@ -179,19 +168,11 @@ def with_fitted_baseline(problem, seed):
         problem.params, images, rng, config, num_rollouts=ROLLOUTS
     )
     R = reinforce.learning_signal(trajectory, labels, config, config.location_std).R
-
-    def network(weights):
-        return {"W_b": weights[:-1, None], "b_b": weights[-1:]}
-
-    def baselines(weights):
-        params = problem.params | {"baseline": network(weights)}
-        replayed = model.replay(params, images, trajectory.locations, config)
-        return replayed.baseline.ravel()
-
-    one_by_one = np.eye(config.h_size + 1)
-    features = np.stack([baselines(weights) for weights in one_by_one], axis=1)
-    fitted, *_ = np.linalg.lstsq(features, R.ravel())
-    return problem._replace(params=problem.params | {"baseline": network(fitted)})
+    _, h = trajectory.caches["baseline"]
+    features = np.column_stack([h, np.ones(len(h))])
+    weights, *_ = np.linalg.lstsq(features, R.ravel())
+    fitted = {"W_b": weights[:-1, None], "b_b": weights[-1:]}
+    return problem._replace(params=problem.params | {"baseline": fitted})
 
 
 def _gradient(params, images, labels, rng, config, terms):
@@ -206,17 +187,6 @@ def _gradient(params, images, labels, rng, config, terms):
         trajectory,
         config,
     )
-
-
-def _problem(name, seed):
-    case = CASES[name]
-    return with_fitted_baseline(make_problem(case), seed), case.num_nodes
-
-
-def _converged(gradient, problem, num_nodes):
-    """Return a gradient by quadrature, and what the last node changed in it."""
-    coarse, exact = (gradient(problem, num_nodes + more) for more in (0, 1))
-    return exact, max(error for error, _ in worst_errors(coarse, exact).values())
 
 
 def _rows(subject, samples, exact, change):

@@ -6,6 +6,7 @@ argument. Most of these mistakes were found in public implementations of this mo
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,18 +41,6 @@ class Bug(NamedTuple):
         return replaced(
             self.function, functools.partial(self.replacement, self.function)
         )
-
-
-def caught_by(bug, proofs, stop_at_first=False):
-    """Return the names of the proofs, {name: () -> rows}, that notice a bug."""
-    names = []
-    with bug.planted():
-        for name, prove in proofs.items():
-            if not all(row.proved for row in prove()):
-                names.append(name)
-                if stop_at_first:
-                    break
-    return names
 
 
 def argument(index, change):
@@ -285,8 +274,24 @@ TABLE[model.backward] = {
     ),
 }
 
-BUGS = [
-    Bug(name, function, replacement)
+BUGS = {
+    name: Bug(name, function, replacement)
     for function, replacements in TABLE.items()
     for name, replacement in replacements.items()
-]
+}
+
+
+def caught(proofs, stop_at_first=False):
+    """Return {bug: names of the proofs, of {name: () -> rows}, that notice it}."""
+    return {bug: caught_by(bug, proofs, stop_at_first) for bug in BUGS.values()}
+
+
+def caught_by(bug, proofs, stop_at_first=False):
+    """Return the names of the proofs that notice a bug, or the first of them alone."""
+    with bug.planted():
+        failing = (
+            name
+            for name, prove in proofs.items()
+            if not all(row.proved for row in prove())
+        )
+        return [*itertools.islice(failing, 1 if stop_at_first else None)]

@@ -1,9 +1,9 @@
-"""Exact gradients of expectations over where an agent looks.
+"""Exact gradients of expectations over the agent's locations.
 
-The agent looks through a smooth sensor, so what it earns is a smooth function of its
-locations, and the expectation over Gaussian locations is a sum: Gauss and Hermite's
-quadrature. The complex step differentiates that sum by moving its nodes with the
-policy's mean, l = mu + sigma z, so neither log pi nor any backward pass has a part in it.
+The agent looks through a smooth sensor, which makes its reward a smooth function of
+its locations. The expectation over Gaussian locations is a sum: Gauss-Hermite
+quadrature. The complex step differentiates this sum by moving its nodes with the mean
+of the policy, l = mu + sigma z. Neither log pi nor any backward pass takes part.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from ramnp.proofs import complex_step
 from ramnp.proofs.complex_step import flat, nested
 from ramnp.proofs.replacing import replaced
 
-# How far a unit stands from the kink of its rectifier. Eight standard deviations of the
-# policy do not carry it across, so the agent is smooth wherever it may look.
+# Distance of each unit from the kink of its rectifier. Eight standard deviations of the
+# policy move no unit across, which makes the agent smooth wherever it may look.
 MARGIN = 4.0
 
-DEFAULTS = {
+SETTINGS = {
     "locator_hidden_size": 3,
     "locator_tanh": True,
     "policy_into_core": True,
@@ -38,10 +38,21 @@ DEFAULTS = {
     "h_size": 5,
     "num_classes": 3,
 }
+LINEAR_MEAN = {"locator_hidden_size": 0, "locator_tanh": False}
+
+
+class Case(NamedTuple):
+    """Mean and standard deviation of a policy, and the number of nodes it needs."""
+
+    mean: tuple
+    std: float
+    num_nodes: int  # per dimension; one more changes nothing
+    num_choices: int = 1
+    settings: dict = SETTINGS
 
 
 class Problem(NamedTuple):
-    """A small agent before two images, which only the smooth sensor can read."""
+    """A small agent and two images that only the smooth sensor can read."""
 
     config: Config
     params: dict
@@ -50,14 +61,14 @@ class Problem(NamedTuple):
 
 
 def prepare_smooth(images, *_):
-    """Stand in for glimpse_sensor.prepare."""
+    """Take the place of glimpse_sensor.prepare."""
     return images
 
 
 def smooth_glimpse(images, l):
-    """Stand in for glimpse_sensor.forward: rho = a sin(k_x x + k_y y + c) per cell.
+    """Take the place of glimpse_sensor.forward: rho = a sin(k_x x + k_y y + c).
 
-    images (B, 4, cells) hold k_x, k_y, c and a.
+    images (B, 4, cells) hold k_x, k_y, c and a of each cell.
     """
     every_row = np.tile(images, (len(l) // len(images), 1, 1))
     kx, ky, c, a = every_row.swapaxes(0, 1)
@@ -74,13 +85,13 @@ def smooth_sensor():
         yield
 
 
-def make_problem(mean, std, num_choices=1, **settings):
-    """Return an agent whose first choice of a location has the given mean.
+def make_problem(case):
+    """Return an agent whose first location has the mean of a case.
 
     The last unit of each rectified layer is off, all others are on.
     """
     config = Config(
-        num_glimpses=num_choices + 1, location_std=std, **DEFAULTS | settings
+        num_glimpses=case.num_choices + 1, location_std=case.std, **case.settings
     )
     rng = np.random.default_rng(9)
     p = flat(model.init(rng, config, np.float64))
@@ -91,20 +102,18 @@ def make_problem(mean, std, num_choices=1, **settings):
     p["location.W_mu"] *= 0.25
     images = rng.standard_normal((2, 4, config.patch_size**2))
 
-    def units(size):
-        return np.array([MARGIN] * (size - 1) + [-MARGIN])
-
     def settle(bias, *inputs):
-        """Set a bias so that its units stand off their kinks; return the units."""
+        """Set a bias that keeps its units off their kinks; return the units."""
         z = sum((x @ p[weights]).mean(axis=0) for x, weights in inputs)
-        p[bias][...] = units(len(z)) - z
-        return np.maximum(units(len(z)), 0)[None]
+        target = np.array([MARGIN] * (len(z) - 1) + [-MARGIN])
+        p[bias][...] = target - z
+        return np.maximum(target, 0)[None]
 
-    l = np.tile(mean, (2, 1))
+    l = np.tile(case.mean, (2, 1))
     hg = settle("glimpse.b_hg", (smooth_glimpse(images, l), "glimpse.W_hg"))
     hl = settle("glimpse.b_hl", (l, "glimpse.W_hl"))
     g = settle("glimpse.b_g", (np.concatenate([hg, hl], axis=1), "glimpse.W_g"))
-    h = np.maximum(units(config.h_size), 0)[None]
+    h = settle("core.b_h", (g, "core.W_g"))
     settle("core.b_h", (h, "core.W_h"), (g, "core.W_g"))
     if config.locator_hidden_size:
         settle("location.b_hidden", (h, "location.W_hidden"))
@@ -114,47 +123,33 @@ def make_problem(mean, std, num_choices=1, **settings):
     first = np.zeros((config.num_glimpses, 2, 2))
     with smooth_sensor():
         mu = model.replay(nested(p), images, first, linear).mu[0]
-    target = np.arctanh(mean) if config.locator_tanh else np.array(mean)
+    target = np.arctanh(case.mean) if config.locator_tanh else np.array(case.mean)
     p["location.b_mu"] += target - mu.mean(axis=0)
     return Problem(config, nested(p), images, np.array([0, 2]))
 
 
 @smooth_sensor()
-def expected_return(problem, num_nodes):
-    """Return the gradient of E[R], {name: array}: what REINFORCE estimates.
+def expected_log_p(problem, num_nodes, by_looking=True, by_seeing=True):
+    """Return the gradient of E[log p(right class), summed over steps], {name: array}.
 
-    It is the policy's alone: what turns glimpses into a reward stands fixed.
+    by_looking: through the choice of locations, all that REINFORCE estimates.
+    by_seeing: through the networks that classify, at fixed locations.
     """
-    fixed = _complex(problem.params)
+    fixed = nested(
+        {name: a.astype(complex) for name, a in flat(problem.params).items()}
+    )
 
-    def loss(arrays):
-        locations, weights = nodes(problem, nested(arrays), num_nodes)
-        return (weights * _log_p(problem, fixed, locations)).sum()
+    def expectation(arrays):
+        moved = nested(arrays)
+        locations, weights = nodes(problem, moved if by_looking else fixed, num_nodes)
+        trajectory = model.replay(
+            moved if by_seeing else fixed, problem.images, locations, problem.config
+        )
+        labels = np.tile(problem.labels, len(weights) // len(problem.labels))
+        log_p = reinforce.log_probability_reward(trajectory.logits, labels)
+        return (weights * log_p.sum(axis=0)).sum()
 
-    return complex_step.derivatives(loss, flat(problem.params))
-
-
-@smooth_sensor()
-def cross_entropy_of_what_was_seen(problem, num_nodes):
-    """Return E[gradient of the cross-entropy with the locations held]."""
-    locations, weights = nodes(problem, problem.params, num_nodes)
-
-    def loss(arrays):
-        return -(weights * _log_p(problem, nested(arrays), locations)).sum()
-
-    return complex_step.derivatives(loss, flat(problem.params))
-
-
-@smooth_sensor()
-def expected_cross_entropy(problem, num_nodes):
-    """Return the gradient of E[cross-entropy], by every way that leads there."""
-
-    def loss(arrays):
-        params = nested(arrays)
-        locations, weights = nodes(problem, params, num_nodes)
-        return -(weights * _log_p(problem, params, locations)).sum()
-
-    return complex_step.derivatives(loss, flat(problem.params))
+    return complex_step.derivatives(expectation, flat(problem.params))
 
 
 class _Recital:
@@ -171,11 +166,13 @@ def nodes(problem, params, num_nodes):
     """Return locations (T, N, 2) of every combination of nodes, and weights (N,)."""
     x, w = np.polynomial.hermite_e.hermegauss(num_nodes)
     num_choices = problem.config.num_glimpses - 1
-    axes = 2 * num_choices
-    z = np.stack(np.meshgrid(*[x] * axes), axis=-1).reshape(-1, num_choices, 2)
-    weights = (
-        np.stack(np.meshgrid(*[w / w.sum()] * axes)).reshape(axes, -1).prod(axis=0)
-    )
+
+    def combinations(values):
+        axes = 2 * num_choices
+        return np.stack(np.meshgrid(*[values] * axes), axis=-1).reshape(-1, axes)
+
+    z = combinations(x).reshape(-1, num_choices, 2)
+    weights = combinations(w / w.sum()).prod(axis=1)
     B = len(problem.images)
     trajectory = model.rollout(
         params,
@@ -185,14 +182,3 @@ def nodes(problem, params, num_nodes):
         num_rollouts=len(z),
     )
     return trajectory.locations, np.repeat(weights, B) / B
-
-
-def _log_p(problem, params, locations):
-    """Return the log-probabilities (N,) of the right class, summed over steps."""
-    trajectory = model.replay(params, problem.images, locations, problem.config)
-    labels = np.tile(problem.labels, locations.shape[1] // len(problem.labels))
-    return reinforce.log_probability_reward(trajectory.logits, labels).sum(axis=0)
-
-
-def _complex(params):
-    return nested({name: a.astype(complex) for name, a in flat(params).items()})

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ramnp.proofs import gradient_paths, subjects
-from ramnp.proofs.planted_bugs import BUGS
 
 ROWS = [*gradient_paths.rows()]
+from ramnp.proofs.planted_bugs import BUGS
 
 
 def test_every_pair_is_there():
@@ -71,6 +71,5 @@ def test_terms_add_up(rng):
 )
 def test_a_wrong_path_is_noticed(name):
     """A path too many or too few shows in the matrix."""
-    (bug,) = (bug for bug in BUGS if bug.name == name)
-    with bug.planted():
+    with BUGS[name].planted():
         assert not all(row.proved for row in gradient_paths.rows())

@@ -17,7 +17,7 @@ def case(request):
 
 def test_first_choice_has_the_mean_asked_for(case):
     """The two images' means lie on either side of it, close by."""
-    problem = expectation.make_problem(case)
+    problem = quadrature.make_problem(case)
     with quadrature.smooth_sensor():
         trajectory = model.rollout(problem.params, problem.images, None, problem.config)
     assert np.abs(trajectory.mu[0] - case.mean).max() < 0.07
@@ -27,7 +27,7 @@ def test_first_choice_has_the_mean_asked_for(case):
 
 def test_no_rectifier_changes_side_within_eight_standard_deviations(case):
     """Each unit is on at all nodes or off at all nodes, and some are off."""
-    problem = expectation.make_problem(case)
+    problem = quadrature.make_problem(case)
     sides, relu_forward = [], layers.relu_forward
 
     def watched(x):
@@ -60,7 +60,7 @@ def test_smooth_sensor_is_a_sensor(rng):
 
 def test_nodes_integrate_the_policy():
     """The weights sum to 1; mean and variance of the locations are the policy's."""
-    problem = quadrature.make_problem((0.4, -0.3), 0.2)
+    problem = quadrature.make_problem(quadrature.Case((0.4, -0.3), 0.2, 5))
     with quadrature.smooth_sensor():
         locations, weights = quadrature.nodes(problem, problem.params, 5)
         mu = model.rollout(problem.params, problem.images, None, problem.config).mu[0]
@@ -78,8 +78,8 @@ def test_moving_nodes_and_weighing_scores_agree():
     The one moves where the agent looks, the other how often: two derivations.
     """
     case = expectation.CASES["border, std 0.2, linear mean"]
-    problem = expectation.make_problem(case)
-    exact = quadrature.expected_return(problem, 12)["location.b_mu"]
+    problem = quadrature.make_problem(case)
+    exact = quadrature.expected_log_p(problem, 12, by_seeing=False)["location.b_mu"]
     with quadrature.smooth_sensor():
         locations, weights = quadrature.nodes(problem, problem.params, 12)
         trajectory = model.replay(
@@ -91,23 +91,19 @@ def test_moving_nodes_and_weighing_scores_agree():
     assert np.allclose((weights * R) @ score, exact, rtol=1e-9)
 
 
-def test_what_the_paper_drops(case):
-    """The gradient of E[cross-entropy] is that of what was seen, less that of E[R].
+def test_looking_and_seeing_are_the_two_terms_of_the_product_rule(case):
+    """∇ E[log p] is the sum of the terms through locations and at fixed locations.
 
-    With R the log-probability of the right class, E[R] is -E[cross-entropy], so the
-    last term is the cross-entropy times the gradient of log pi: the choices' share.
+    With log p as the reward, the first is the term that the paper drops from the
+    gradient of the expected cross-entropy.
     """
-    problem = expectation.make_problem(case)
-    expected, seen, rewarded = (
-        gradient(problem, 3)
-        for gradient in (
-            quadrature.expected_cross_entropy,
-            quadrature.cross_entropy_of_what_was_seen,
-            quadrature.expected_return,
-        )
+    problem = quadrature.make_problem(case)
+    whole, looking, seeing = (
+        quadrature.expected_log_p(problem, 3, *paths)
+        for paths in ((True, True), (True, False), (False, True))
     )
-    together = {name: seen[name] - rewarded[name] for name in seen}
-    for tensor, _ in worst_errors(together, expected).values():
+    together = {name: looking[name] + seeing[name] for name in whole}
+    for tensor, _ in worst_errors(together, whole).values():
         assert tensor < 1e-12
-    assert not seen["location.b_mu"].any() and rewarded["location.b_mu"].all()
-    assert not rewarded["action.W_a"].any() and seen["action.W_a"].any()
+    assert not seeing["location.b_mu"].any() and looking["location.b_mu"].all()
+    assert not looking["action.W_a"].any() and seeing["action.W_a"].any()

@@ -43,10 +43,30 @@ def test_one_failure_fails_the_line():
         Row(STEP, "hybrid loss, weights", "core.W_h", 25, 1e-3, 1e-12),
     ]
     assert cells(report.gradients(rows), "core.W_h")[-1] == "FAILED"
-    assert report.failure(rows[1]) == (
-        "FAILED complex step: hybrid loss, weights, core.W_h: "
-        "1.0e-03 is more than 1.0e-12"
-    )
+
+
+def test_failures_name_the_row_and_the_bug():
+    """Only rows beyond their limits and bugs that nothing notices have a line."""
+    rows = [Row(STEP, "affine", "b", 5, error, 1e-12) for error in (1e-16, 1e-3)]
+    seen, unseen = (Bug(name, layers.log_softmax, None) for name in ("seen", "unseen"))
+    assert report.failures(rows, {seen: ["b"], unseen: []}) == [
+        "FAILED complex step: affine, b: 1.0e-03 is more than 1.0e-12",
+        "FAILED to notice unseen in layers.log_softmax",
+    ]
+
+
+def test_errors_for_the_picture():
+    """The worst error of each tensor of the agent by each oracle, and their limits."""
+    rows = [
+        Row(STEP, "affine", "W", 20, 1e-16, 1e-12),
+        Row(STEP, "hybrid loss, tanh", "core.W_h", 25, 1e-16, 1e-12),
+        Row(STEP, "hybrid loss, the paper's", "core.W_h", 25, 1e-15, 1e-12),
+        Row(oracles.PYTORCH, "paper", "core.W_h", 64, 5e-16, 1e-11),
+        Row(oracles.PYTORCH, "paper", "R", 64, 5e-16, 1e-11),
+    ]
+    errors, limits = report.agent_errors(rows)
+    assert errors == {STEP: {"core.W_h": 1e-15}, oracles.PYTORCH: {"core.W_h": 5e-16}}
+    assert limits == {STEP: 1e-12, oracles.PYTORCH: 1e-11}
 
 
 def test_paths_are_a_matrix():
