@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from ramnp.proofs import expectation, planted_bugs, report, step_sizes, suite
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 
@@ -55,8 +56,6 @@ def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
     if options.step_sizes:
-        from ramnp.proofs import report, step_sizes
-
         print(report.steps(step_sizes.errors_by_step(seed=options.seed)))
         return 0
     start = time.perf_counter()
@@ -72,8 +71,6 @@ def main(arguments):
 
 def print_proofs(seed, figure=None):
     """Print each table as soon as it is computed; return the failures, a line each."""
-    from ramnp.proofs import planted_bugs, report, suite
-
     proofs, rows = {}, []
     for make_proofs, section in (
         (suite.against_oracles, report.gradients),
@@ -95,8 +92,6 @@ def print_proofs(seed, figure=None):
 
 def print_planted_bugs(seed):
     """Print which proof notices which bug; return the failures, a line each."""
-    from ramnp.proofs import planted_bugs, report, suite
-
     proofs = suite.against_bugs(seed)
     rows, caught = suite.rows(proofs), planted_bugs.caught(proofs)
     print(report.caught(caught, proofs), end="\n\n")
@@ -105,8 +100,7 @@ def print_planted_bugs(seed):
 
 def draw(rows, seed, path):
     """Draw the rows, the errors by step and the effect of a baseline."""
-    from ramnp.figures.proofs import draw_proofs
-    from ramnp.proofs import expectation, report, step_sizes
+    from ramnp.figures.proofs import draw_proofs  # needs matplotlib
 
     errors, limits = report.agent_errors(rows)
     steps = step_sizes.errors_by_step(seed=seed)

@@ -128,18 +128,6 @@ def test_wrong_options(arguments, words):
     assert "\n" not in str(error.value)
 
 
-def test_help_needs_no_numpy():
-    """--help is there at once: nothing heavy is imported for it."""
-    code = (
-        "import sys; from ramnp import gradient_check\n"
-        "try: gradient_check.main(['--help'])\n"
-        "except SystemExit as done: print(done.code, 'numpy' in sys.modules)"
-    )
-    command = [sys.executable, "-c", code]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "--planted-bugs" in printed and printed.endswith("0 False\n")
-
-
 @pytest.mark.slow
 def test_the_command():
     """All proofs hold: exit code 0."""
