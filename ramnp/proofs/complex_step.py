@@ -1,7 +1,7 @@
 """Derivatives by the complex step, exact to rounding: f'(x) = Im f(x + ih) / h.
 
-Nothing is subtracted, so h can be far below rounding and the error of the formula,
-of order h², vanishes. The function must be analytic around x and branch on real parts.
+Nothing is subtracted, so h can be far below rounding, where the error of the formula, of
+order h², vanishes. The function must be analytic near x and branch on real parts.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ COORDINATE_LIMIT = 1e-10
 def derivatives(loss, arrays, step=STEP):
     """Return {name: array}, the derivative of a loss by every coordinate of arrays.
 
-    loss takes {name: complex128 array}, of the names and shapes of arrays, and returns
-    a scalar. It gets copies, so it may write over them.
+    loss takes {name: complex128 array}, with the names and shapes of arrays, and
+    returns a scalar. It receives copies, which it may overwrite.
     """
     expected = {}
     for name, array in arrays.items():
@@ -31,8 +31,8 @@ def worst_errors(gradients, expected):
     """Return {name: (tensor, coordinate)}, the relative errors of gradients.
 
     tensor is max |a - b| / max |b|, coordinate is max (|a - b| / |b|), for a in
-    gradients and b in expected. Where b is 0, anything but 0 is infinitely wrong.
-    Raises ValueError where names or shapes differ.
+    gradients and b in expected. Where b is 0, any a but 0 has an infinite error.
+    Raises ValueError if names or shapes differ.
     """
     if gradients.keys() != expected.keys():
         raise ValueError(f"gradients of {[*gradients]}, expected of {[*expected]}")
@@ -50,11 +50,11 @@ def worst_errors(gradients, expected):
 
 
 def failures(gradients, expected, tensor=TENSOR_LIMIT, coordinate=COORDINATE_LIMIT):
-    """Return {name: (tensor, coordinate)} of the errors beyond a limit; {} is proof."""
+    """Return {name: (tensor, coordinate)} of the errors beyond a limit: {} if none."""
     return {
         name: error
         for name, error in worst_errors(gradients, expected).items()
-        # Written so that NaN fails.
+        # NaN fails this comparison.
         if not (error[0] <= tensor and error[1] <= coordinate)
     }
 

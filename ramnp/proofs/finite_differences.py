@@ -1,7 +1,7 @@
 """Derivatives by central differences: f'(x) = (f(x + h) - f(x - h)) / 2h.
 
-They need no complex numbers, so they share nothing with the complex step. A
-difference across the kink of a rectifier is no derivative: it is refused.
+They need no complex numbers and share no code with the complex step. A difference
+across the kink of a rectifier is no derivative and raises RectifierCrossed.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ LIMIT = 1e-6
 
 
 class RectifierCrossed(Exception):
-    """A rectifier changed side between the two points of a difference."""
+    """A rectifier is on at one point of a difference and off at the other."""
 
 
 def derivatives(loss, arrays, step=STEP, refuse_kinks=True):
     """Return {name: array}, the derivative of a loss by every coordinate of arrays.
 
-    loss takes {name: float64 array} and returns a scalar. Raises RectifierCrossed
-    where the two points of a difference lie on two sides of a rectifier.
+    loss takes {name: float64 array} and returns a scalar. Raises RectifierCrossed if
+    refuse_kinks and a rectifier changes side between the two points of a difference.
     """
     expected = {}
     with _sides_of_rectifiers() as sides:
@@ -45,10 +45,10 @@ def derivatives(loss, arrays, step=STEP, refuse_kinks=True):
 
 
 def redrawn(make_subject, seed, step=STEP, attempts=100):
-    """Return the first subject that no difference leads across a rectifier.
+    """Return the first subject whose differences cross no rectifier.
 
-    make_subject takes a generator. Returns the subject, its derivatives, and how
-    many were thrown away before it.
+    make_subject takes a generator. Returns the subject, its derivatives, and the
+    number of subjects discarded before it.
     """
     for attempt in range(attempts):
         subject = subjects.draw(make_subject, seed, attempt)
@@ -56,12 +56,12 @@ def redrawn(make_subject, seed, step=STEP, attempts=100):
             return subject, derivatives(subject.loss, subject.arrays, step), attempt
         except RectifierCrossed:
             continue
-    raise RectifierCrossed(f"in all of {attempts} points drawn")
+    raise RectifierCrossed(f"at all of {attempts} points")
 
 
 @contextlib.contextmanager
 def _sides_of_rectifiers():
-    """Yield a list to which every rectifier adds the sides that its units are on."""
+    """Yield a list to which every rectifier appends which of its units are on."""
     relu_forward, sides = layers.relu_forward, []
 
     def recorded(x):

@@ -1,11 +1,11 @@
-"""Which loss term may teach which network: everything else gets a gradient of 0.0.
+"""Which loss term teaches which network; every other gradient is exactly 0.0.
 
     term            glimpse  core  location  action  baseline
     cross-entropy      x       x                x
     policy             o       o       x
     baseline           o       o                        x
 
-x always, o only with policy_into_core or baseline_into_core.
+x: always; o: only with policy_into_core or baseline_into_core.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ def allowed(term, config):
 
 
 def term_gradients(term, drawn, config):
-    """Return the gradients of one term alone: every other term weighs nothing."""
+    """Return the gradients of one term alone: all other weights are 0."""
     others = [f"{name}_weight" for name in _OPTIONS if name != term]
     alone = dataclasses.replace(config, **dict.fromkeys(others, 0.0))
     _, cache, trajectory = subjects.hybrid_terms(drawn.params, drawn, alone)
@@ -50,8 +50,8 @@ def term_gradients(term, drawn, config):
 def rows(seed=0):
     """Yield a row for every term, network and setting of the two options.
 
-    Where a gradient must be exactly 0 the error is the largest there is (-0.0 counts
-    as 0.0); where a network has to learn, how many of its tensors get nothing at all.
+    Where a gradient must be 0, the error is its largest magnitude. Where a network must
+    learn, the error is the number of its tensors whose gradients are all 0.
     """
     for policy in (False, True):
         for baseline in (False, True):

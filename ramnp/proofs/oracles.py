@@ -13,7 +13,8 @@ PYTORCH = "PyTorch"
 WORST_COORDINATE = ", worst coordinate"
 
 SUBJECTS = subjects.LAYERS | subjects.NETWORKS | subjects.AGENT
-# The agent with the fewest and with the most gradient paths; all of them take long.
+# Of the agent, only the settings with the fewest and the most gradient paths: all of
+# them take long.
 DIFFERENCED = [
     *subjects.LAYERS,
     *subjects.NETWORKS,
@@ -23,7 +24,7 @@ DIFFERENCED = [
 
 
 class Check(NamedTuple):
-    """Gradients to be computed, and what an oracle said that they must be."""
+    """Gradients by hand, computed on call, and the gradients by an oracle."""
 
     subject: str
     gradients: Callable  # () -> {name: array}
@@ -31,7 +32,7 @@ class Check(NamedTuple):
 
 
 def by_complex_step(names=SUBJECTS, seed=0):
-    """Ask the complex step about subjects; return a proof, () -> rows."""
+    """Differentiate subjects by the complex step; return a proof, () -> rows."""
     checks = []
     for name in names:
         subject = subjects.draw(SUBJECTS[name], seed)
@@ -42,7 +43,7 @@ def by_complex_step(names=SUBJECTS, seed=0):
 
 
 def by_central_differences(names=DIFFERENCED, seed=0):
-    """Ask central differences about subjects; return a proof, () -> rows."""
+    """Differentiate subjects by central differences; return a proof, () -> rows."""
     checks = []
     for name in names:
         subject, expected, _ = finite_differences.redrawn(SUBJECTS[name], seed)
@@ -51,7 +52,7 @@ def by_central_differences(names=DIFFERENCED, seed=0):
 
 
 def by_pytorch():
-    """Read what PyTorch said about three agents; return a proof, () -> rows."""
+    """Read PyTorch's gradients of three agents; return a proof, () -> rows."""
     checks = [
         Check(
             name,

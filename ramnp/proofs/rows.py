@@ -1,10 +1,10 @@
-"""One line of a proof."""
+"""One measurement of a proof."""
 
 from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """A number that a proof measured, and the largest that it may be."""
+    """An error that a proof measured, and its limit."""
 
     proof: str
     subject: str

@@ -1,8 +1,8 @@
-"""How wrong each way of differentiating is, by the size of its step.
+"""The error of central differences and of the complex step, by the size of the step.
 
-A difference has to choose: a large step h is wrong by h² and may lead across the kink
-of a rectifier, a small one loses the digits that it subtracts. The complex step
-subtracts nothing and takes no unit across its kink: a floor, and no dilemma.
+A large step h of a difference has an error of order h² and may cross the kink of a
+rectifier; a small one loses digits to the subtraction. The complex step subtracts
+nothing and crosses no kink: its error falls to rounding and stays there.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from ramnp.proofs import complex_step, finite_differences, subjects
 from ramnp.proofs.complex_step import worst_errors
 
 STEPS = [10.0**-exponent for exponent in range(1, 21)]
-# From every network something, with rectifiers between it and the loss or without.
+# Tensors of every network, with and without rectifiers between them and the loss.
 TENSORS = (
     "glimpse.b_hg",
     "glimpse.b_g",
@@ -25,7 +25,7 @@ TENSORS = (
 
 
 class Errors(NamedTuple):
-    """The largest error of a tensor at one step, relative to the gradient by hand."""
+    """The largest relative error of a tensor at one step, against backpropagation."""
 
     step: float
     complex_step: float

@@ -1,7 +1,7 @@
-"""Which proofs there are, and which of them watch for planted bugs.
+"""All proofs, and those that run against the planted bugs.
 
-A proof is a function without arguments that yields rows: what it compares with was
-worked out before, the code under proof runs when it is called.
+A proof is a function without arguments that yields rows. Its expected values are
+computed when it is made; the code under proof runs when it is called.
 """
 
 import functools
@@ -10,7 +10,7 @@ from ramnp.proofs import expectation, gradient_paths, oracles
 
 
 def against_oracles(seed):
-    """Return {name: () -> rows}: the gradients of everything, by three oracles."""
+    """Return {name: () -> rows}: all gradients against each of three oracles."""
     return {
         "complex step": oracles.by_complex_step(seed=seed),
         "differences": oracles.by_central_differences(seed=seed),
@@ -34,7 +34,7 @@ def on_average(seed):
 
 
 def against_bugs(seed):
-    """Return {name: () -> rows}: enough of all proofs for every bug to show."""
+    """Return {name: () -> rows}: the proofs that together notice every bug."""
     return (
         against_oracles(seed)
         | along_paths(seed)
