@@ -1,7 +1,7 @@
-"""What is proved: small problems at a random point, each a scalar loss of its arrays.
+"""The subjects of the proofs: small problems at a random point, each with a scalar loss.
 
-Where a function has many outputs, the loss is their sum with random weights, which
-are then the gradients that come from above. All dimensions of a problem differ.
+The loss of a function with many outputs is their sum with random weights, which are then
+its upstream gradients. The dimensions of a problem all differ.
 """
 
 import math
@@ -28,100 +28,128 @@ NETWORKS_BELOW = ("glimpse", "core")
 
 
 class Subject(NamedTuple):
-    """A loss, the point at which it is differentiated, its gradients by hand."""
+    """A loss, the point at which it is differentiated, and its gradients by hand."""
 
     arrays: dict  # {name: float64 array}
-    loss: Callable  # {name: array} -> scalar, for the dtype of the arrays
+    loss: Callable  # {name: array} -> scalar, of the dtype of the arrays
     gradients: Callable  # () -> {name: array}
 
 
 def draw(make_subject, seed, attempt=0):
-    """Return a subject at the point that belongs to a seed."""
+    """Return a subject at the point of a seed."""
     return make_subject(np.random.default_rng([seed, attempt]))
 
 
-def affine(rng):
-    arrays = _normal(rng, {"x": (3, 4), "W": (4, 5), "b": (5,)})
-    dy = rng.standard_normal((3, 5))
+def projected(rng, arrays, forward, backward):
+    """Return the subject of a random projection of one output.
+
+    forward takes {name: array} and returns (y, cache). backward takes (dy, cache) and
+    returns {name: gradient}.
+    """
+    y, _ = forward(arrays)
+    dy = rng.standard_normal(y.shape)
 
     def loss(a):
-        return (dy * layers.affine_forward(a["x"], a["W"], a["b"])).sum()
+        return (dy * forward(a)[0]).sum()
 
-    def gradients():
-        return dict(zip("xWb", layers.affine_backward(dy, arrays["x"], arrays["W"])))
+    return Subject(arrays, loss, lambda: backward(dy, forward(arrays)[1]))
 
-    return Subject(arrays, loss, gradients)
+
+def affine(rng):
+    def forward(a):
+        return layers.affine_forward(a["x"], a["W"], a["b"]), (a["x"], a["W"])
+
+    def backward(dy, cache):
+        return dict(zip("xWb", layers.affine_backward(dy, *cache)))
+
+    arrays = _normal(rng, {"x": (3, 4), "W": (4, 5), "b": (5,)})
+    return projected(rng, arrays, forward, backward)
 
 
 def relu(rng):
-    arrays = _normal(rng, {"x": (6, 7)})
-    dy = rng.standard_normal((6, 7))
+    def forward(a):
+        y = layers.relu_forward(a["x"])
+        return y, y
 
-    def loss(a):
-        return (dy * layers.relu_forward(a["x"])).sum()
-
-    def gradients():
-        y = layers.relu_forward(arrays["x"])
+    def backward(dy, y):
         return {"x": layers.relu_backward(dy, y)}
 
-    return Subject(arrays, loss, gradients)
+    return projected(rng, _normal(rng, {"x": (6, 7)}), forward, backward)
 
 
 def softmax_cross_entropy(rng):
     arrays = _normal(rng, {"logits": (3, 4, 5)})
     labels = rng.integers(5, size=(3, 4))
-    dloss = rng.standard_normal((3, 4))
 
-    def loss(a):
-        return (dloss * layers.cross_entropy_forward(a["logits"], labels)[0]).sum()
+    def forward(a):
+        return layers.cross_entropy_forward(a["logits"], labels)
 
-    def gradients():
-        _, log_p = layers.cross_entropy_forward(arrays["logits"], labels)
+    def backward(dloss, log_p):
         return {"logits": layers.cross_entropy_backward(dloss, log_p, labels)}
 
-    return Subject(arrays, loss, gradients)
+    return projected(rng, arrays, forward, backward)
 
 
 def log_policy(rng):
     arrays = _normal(rng, {"mu": (3, 2)})
     l = arrays["mu"] + 0.3 * rng.standard_normal((3, 2))
-    dlog_pi = rng.standard_normal(3)
 
-    def loss(a):
-        return (dlog_pi * location_network.log_pi(l, a["mu"], 0.3)).sum()
+    def forward(a):
+        return location_network.log_pi(l, a["mu"], 0.3), a["mu"]
 
-    def gradients():
-        return {"mu": dlog_pi[:, None] * location_network.score(l, arrays["mu"], 0.3)}
+    def backward(dlog_pi, mu):
+        return {"mu": dlog_pi[:, None] * location_network.score(l, mu, 0.3)}
 
-    return Subject(arrays, loss, gradients)
-
-
-def glimpse(rng):
-    params = glimpse_network.init(rng, rho_size=4, hg_size=5, hl_size=6, g_size=7)
-    inputs = {"rho": (3, 4), "l": (3, 2)}
-    return _network(
-        rng, params, inputs, glimpse_network.forward, glimpse_network.backward
-    )
+    return projected(rng, arrays, forward, backward)
 
 
-def core(rng):
+def network(module, sizes, input_shapes, **options):
+    """Return a function that makes the subject of a network, from a generator.
+
+    module has init, forward and backward; sizes go to init and options to forward.
+    """
+
+    def make_subject(rng):
+        params = _of_order_one(rng, module.init(rng, *sizes))
+        inputs = _normal(rng, input_shapes)
+
+        def forward(a):
+            moved = {name: a[name] for name in params}
+            return module.forward(moved, *[a[name] for name in inputs], **options)
+
+        def backward(dy, cache):
+            dinputs, grads = module.backward(dy, cache)
+            return grads | dict(zip(inputs, dinputs))
+
+        return projected(rng, params | inputs, forward, backward)
+
+    return make_subject
+
+
+class _CoreStep:
+    """One step of the core, with h for its state."""
+
+    init = staticmethod(core_network.init)
+
+    @staticmethod
     def forward(params, h_tm1, g):
-        state, cache = core_network.forward(params, (h_tm1,), g)
-        return state[0], cache
+        (h,), cache = core_network.forward(params, (h_tm1,), g)
+        return h, cache
 
+    @staticmethod
     def backward(dh, cache):
         ((dh_tm1,), dg), grads = core_network.backward((dh,), cache)
         return (dh_tm1, dg), grads
 
-    params = core_network.init(rng, g_size=4, h_size=5)
-    return _network(rng, params, {"h_tm1": (3, 5), "g": (3, 4)}, forward, backward)
 
+class _CoreThroughTime:
+    """All steps of the core, from g (T, B, g) to h (T, B, h)."""
 
-def core_through_time(rng):
-    T, B, g_size, h_size = 4, 3, 6, 5
+    init = staticmethod(core_network.init)
 
+    @staticmethod
     def forward(params, g):
-        state = core_network.initial_state(params, B)
+        state = core_network.initial_state(params, g.shape[1])
         h, caches = [], []
         for g_t in g:
             state, cache = core_network.forward(params, state, g_t)
@@ -129,61 +157,14 @@ def core_through_time(rng):
             caches.append(cache)
         return np.stack(h), caches
 
+    @staticmethod
     def backward(dh, caches):
         (dg,), grads = core_network.backward_through_time(dh, caches)
-        return (dg.reshape(T, B, g_size),), grads
-
-    params = core_network.init(rng, g_size, h_size)
-    return _network(rng, params, {"g": (T, B, g_size)}, forward, backward)
-
-
-def location(rng, hidden_size=0, tanh=False):
-    def forward(params, h):
-        return location_network.forward(params, h, tanh)
-
-    params = location_network.init(rng, 4, hidden_size)
-    return _network(rng, params, {"h": (3, 4)}, forward, location_network.backward)
-
-
-def action(rng):
-    params = action_network.init(rng, h_size=4, num_classes=5)
-    return _network(
-        rng, params, {"h": (3, 4)}, action_network.forward, action_network.backward
-    )
-
-
-def baseline(rng):
-    params = baseline_network.init(rng, h_size=4)
-    return _network(
-        rng, params, {"h": (3, 4)}, baseline_network.forward, baseline_network.backward
-    )
-
-
-def fully_connected(rng):
-    params = fully_connected_network.init(rng, (4, 5), h_size=6)
-    return _network(
-        rng,
-        params,
-        {"images": (3, 4, 5)},
-        fully_connected_network.forward,
-        fully_connected_network.backward,
-    )
-
-
-def convolutional(rng):
-    def forward(params, images):
-        return convolutional_network.forward(params, images, stride=2)
-
-    params = convolutional_network.init(
-        rng, (7, 5), num_filters=4, filter_size=3, stride=2, h_size=6
-    )
-    return _network(
-        rng, params, {"images": (3, 7, 5)}, forward, convolutional_network.backward
-    )
+        return (dg.reshape(*dh.shape[:2], -1),), grads
 
 
 def small_config(**settings):
-    """Return settings of an agent whose dimensions all differ."""
+    """Return the settings of an agent whose dimensions all differ."""
     sizes = {
         "num_glimpses": 4,
         "hg_size": 7,
@@ -199,7 +180,7 @@ def small_config(**settings):
 
 
 class Episode(NamedTuple):
-    """What one rollout fixes: where the agent looked and what it was paid."""
+    """What one rollout holds fixed: the locations, returns and advantages."""
 
     params: dict
     images: np.ndarray
@@ -210,34 +191,25 @@ class Episode(NamedTuple):
 
 
 def episode(rng, config):
-    """Draw an agent, a batch of images, and let it look at them."""
+    """Draw an agent and a batch of images, and let the agent look at them."""
     params = nested(_of_order_one(rng, flat(model.init(rng, config))))
     images = rng.random((12, 13, 14))
     labels = np.tile(rng.integers(config.num_classes, size=12), config.num_rollouts)
     trajectory = model.rollout(
         params, images, rng, config, num_rollouts=config.num_rollouts
     )
-    signal = reinforce.learning_signal(trajectory, labels, config, config.location_std)
-    return Episode(
-        params,
-        images,
-        labels,
-        trajectory.locations,
-        signal.R,
-        signal.advantage,
+    R, advantage, *_ = reinforce.learning_signal(
+        trajectory, labels, config, config.location_std
     )
+    return Episode(params, images, labels, trajectory.locations, R, advantage)
 
 
 def hybrid_terms(params, drawn, config):
-    """Return the losses of an agent that looks where it looked, and their cache."""
+    """Return the losses at the locations of an episode, their cache, the trajectory."""
     trajectory = model.replay(params, drawn.images, drawn.locations, config)
+    fixed = drawn.labels, drawn.R, drawn.advantage
     losses, cache = reinforce.hybrid_loss_forward(
-        trajectory,
-        drawn.labels,
-        drawn.R,
-        drawn.advantage,
-        config,
-        config.location_std,
+        trajectory, *fixed, config, config.location_std
     )
     return losses, cache, trajectory
 
@@ -249,6 +221,11 @@ def episode_gradients(drawn, config):
 
 
 def hybrid_loss(rng, **settings):
+    """Return the subject of the hybrid loss, relative to its value at the point.
+
+    A coordinate below a path that is cut does not move the term above it. A term that
+    does not move is left out, since it would cost a difference digits.
+    """
     config = small_config(**settings)
     drawn = episode(rng, config)
     arrays = flat(drawn.params)
@@ -257,8 +234,6 @@ def hybrid_loss(rng, **settings):
 
     def loss(a):
         moved, _, _ = hybrid_terms(nested(a), drawn, config)
-        # A coordinate below a path that is cut does not move the term above it. What
-        # does not move is left out: a difference would lose digits to it.
         cut = any((a[name] != arrays[name]).any() for name in below)
         change = moved.cross_entropy - at_rest.cross_entropy
         if config.policy_into_core or not cut:
@@ -271,7 +246,7 @@ def hybrid_loss(rng, **settings):
 
 
 def model_through_time(rng):
-    """The model alone, every path open, under random gradients from above."""
+    """Return the subject of the model, every path open, without a loss."""
     config = small_config(
         locator_hidden_size=11,
         locator_tanh=True,
@@ -304,17 +279,23 @@ LAYERS = {
 }
 
 NETWORKS = {
-    "glimpse": glimpse,
-    "core": core,
-    "core through time": core_through_time,
-    "location": location,
-    "location, hidden": lambda rng: location(rng, hidden_size=5),
-    "location, tanh": lambda rng: location(rng, tanh=True),
-    "location, hidden, tanh": lambda rng: location(rng, 5, tanh=True),
-    "action": action,
-    "baseline": baseline,
-    "fully connected": fully_connected,
-    "convolutional": convolutional,
+    "glimpse": network(glimpse_network, (4, 5, 6, 7), {"rho": (3, 4), "l": (3, 2)}),
+    "core": network(_CoreStep, (4, 5), {"h_tm1": (3, 5), "g": (3, 4)}),
+    "core through time": network(_CoreThroughTime, (6, 5), {"g": (4, 3, 6)}),
+    "location": network(location_network, (4,), {"h": (3, 4)}),
+    "location, hidden": network(location_network, (4, 5), {"h": (3, 4)}),
+    "location, tanh": network(location_network, (4,), {"h": (3, 4)}, tanh=True),
+    "location, hidden, tanh": (
+        network(location_network, (4, 5), {"h": (3, 4)}, tanh=True)
+    ),
+    "action": network(action_network, (4, 5), {"h": (3, 4)}),
+    "baseline": network(baseline_network, (4,), {"h": (3, 4)}),
+    "fully connected": (
+        network(fully_connected_network, ((4, 5), 6), {"images": (3, 4, 5)})
+    ),
+    "convolutional": network(
+        convolutional_network, ((7, 5), 4, 3, 2, 6), {"images": (3, 7, 5)}, stride=2
+    ),
 }
 
 # Each option that changes a gradient path, alone and then all at once.
@@ -359,28 +340,9 @@ def _normal(rng, shapes):
 
 
 def _of_order_one(rng, params):
-    """Draw {name: array} in the shapes of params, so that outputs are of order 1."""
+    """Return {name: array} in the shapes of params that make outputs of order 1."""
     return {
         name: rng.standard_normal(array.shape)
         / math.sqrt(len(array) if array.ndim == 2 else 1)
         for name, array in params.items()
     }
-
-
-def _network(rng, params, input_shapes, forward, backward):
-    """Return the subject of a network: forward(params, *inputs), backward(dy, cache)."""
-    params = _of_order_one(rng, params)
-    inputs = _normal(rng, input_shapes)
-    y, _ = forward(params, *inputs.values())
-    dy = rng.standard_normal(y.shape)
-
-    def loss(a):
-        moved, _ = forward({name: a[name] for name in params}, *[a[i] for i in inputs])
-        return (dy * moved).sum()
-
-    def gradients():
-        _, cache = forward(params, *inputs.values())
-        dinputs, grads = backward(dy, cache)
-        return grads | dict(zip(inputs, dinputs))
-
-    return Subject(params | inputs, loss, gradients)
