@@ -10,7 +10,7 @@ import numpy as np
 
 from ramnp.agent import model
 from ramnp.learning import reinforce
-from ramnp.proofs import quadrature
+from ramnp.proofs import gradient_paths, quadrature
 from ramnp.proofs.complex_step import flat, worst_errors
 from ramnp.proofs.quadrature import Case, make_problem, smooth_sensor
 from ramnp.proofs.rows import Row
@@ -103,21 +103,21 @@ def downhill(name, problem, **paths):
 def sampled_gradients(problem, seed, terms=("policy",), batches=BATCHES, **settings):
     """Return {name: (batches, ...)}, the gradient of some loss terms for each batch.
 
-    terms: of cross_entropy, policy and baseline. settings: changes to the problem's.
+    terms: of gradient_paths.TERMS. settings: changes to those of the problem.
     """
     config = dataclasses.replace(problem.config, num_rollouts=ROLLOUTS, **settings)
     rng = np.random.default_rng(seed)
-    copies = IMAGES // len(problem.images)
-    images = np.tile(problem.images, (copies, 1, 1))
-    labels = np.tile(problem.labels, copies * ROLLOUTS)
-    gradients = [
-        flat(_gradient(problem.params, images, labels, rng, config, terms))
-        for _ in range(batches)
-    ]
-    return {
-        name: np.stack([gradient[name] for gradient in gradients])
-        for name in gradients[0]
-    }
+
+    def gradient():
+        trajectory, signal = _sample(problem, config, IMAGES, rng)
+        upstream = [
+            dy * (term in terms)
+            for term, dy in zip(gradient_paths.TERMS, signal.upstream)
+        ]
+        return flat(model.backward(*upstream, trajectory, config))
+
+    gradients = [gradient() for _ in range(batches)]
+    return {name: np.stack([g[name] for g in gradients]) for name in gradients[0]}
 
 
 def estimates(seed, name="interior, std 0.2"):
@@ -162,30 +162,24 @@ def with_fitted_baseline(problem, seed):
     """Return the problem with its baseline network fitted to returns by least squares."""
     config = dataclasses.replace(problem.config, num_rollouts=ROLLOUTS)
     rng = np.random.default_rng(seed)
-    images = np.tile(problem.images, (IMAGES, 1, 1))
-    labels = np.tile(problem.labels, IMAGES * ROLLOUTS)
-    trajectory = model.rollout(
-        problem.params, images, rng, config, num_rollouts=ROLLOUTS
-    )
-    R = reinforce.learning_signal(trajectory, labels, config, config.location_std).R
+    trajectory, signal = _sample(problem, config, 2 * IMAGES, rng)
     _, h = trajectory.caches["baseline"]
     features = np.column_stack([h, np.ones(len(h))])
-    weights, *_ = np.linalg.lstsq(features, R.ravel())
+    weights, *_ = np.linalg.lstsq(features, signal.R.ravel())
     fitted = {"W_b": weights[:-1, None], "b_b": weights[-1:]}
     return problem._replace(params=problem.params | {"baseline": fitted})
 
 
-def _gradient(params, images, labels, rng, config, terms):
-    M = config.num_rollouts
-    trajectory = model.rollout(params, images, rng, config, num_rollouts=M)
-    signal = reinforce.learning_signal(trajectory, labels, config, config.location_std)
-    dlogits, dmu, dbaseline = signal.upstream
-    return model.backward(
-        dlogits * ("cross_entropy" in terms),
-        dmu * ("policy" in terms),
-        dbaseline * ("baseline" in terms),
-        trajectory,
-        config,
+def _sample(problem, config, num_images, rng):
+    """Return a trajectory over copies of the images, and what it teaches."""
+    copies = num_images // len(problem.images)
+    images = np.tile(problem.images, (copies, 1, 1))
+    labels = np.tile(problem.labels, copies * ROLLOUTS)
+    trajectory = model.rollout(
+        problem.params, images, rng, config, num_rollouts=ROLLOUTS
+    )
+    return trajectory, reinforce.learning_signal(
+        trajectory, labels, config, config.location_std
     )
 
 
