@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from ramnp import train
+from ramnp.datasets import deformation, scenes
 from ramnp.datasets.mnist import Digits
+from ramnp.learning import optimizers
 from ramnp.proofs import suite
 from ramnp.runs import run_folder
 from ramnp.support.signals import SIGNALS
+from tests import grid
 from tests.helpers import TINY_RUN, small_split, write_digits
 
 
@@ -84,6 +87,25 @@ def finished_run(digits_file, tmp_path_factory):
 def no_pictures(monkeypatch):
     """Pictures take longer than all the rest of a tiny run."""
     monkeypatch.setattr(run_folder, "draw", lambda *arguments: [])
+
+
+@pytest.fixture
+def float64(monkeypatch):
+    """Compose scenes in float64 and make constants small, as in the reference run."""
+
+    class WideNumPy:
+        float32 = np.float64
+
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+    deformation._smoothing.cache_clear()
+    for module in (scenes, deformation):
+        monkeypatch.setattr(module, "np", WideNumPy())
+    monkeypatch.setattr(scenes, "FROZEN_CHUNK", grid.CHUNK)
+    monkeypatch.setattr(optimizers, "MUON_SMALLEST_SIDE", grid.MUON_SMALLEST_SIDE)
+    yield
+    deformation._smoothing.cache_clear()
 
 
 @pytest.fixture(scope="session")

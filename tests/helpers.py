@@ -4,6 +4,7 @@ import gc
 import sys
 
 import numpy as np
+import pytest
 
 from ramnp.datasets.mnist import Split
 from ramnp.learning import choices, diagnostics
@@ -55,6 +56,26 @@ def tiny_config(**changes):
         "final_location_std": 0.1,
     }
     return small_config(**(settings | changes))
+
+
+class Unread:
+    """An array of a split that must not be read: it has a shape, and no more."""
+
+    def __init__(self, array):
+        self.shape = array.shape
+
+    def __getattr__(self, name):
+        pytest.fail(f"the test split was read: {name}")
+
+    def __getitem__(self, index):
+        pytest.fail("the test split was read")
+
+    __len__ = __array__ = __iter__ = __getitem__
+
+
+def sealed(digits):
+    """Return digits whose test split fails whoever reads it."""
+    return digits._replace(test=Split(*map(Unread, digits.test)))
 
 
 # A run of 12 steps, 4 an epoch, whose last batch is short: a fraction of a second.

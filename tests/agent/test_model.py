@@ -15,7 +15,9 @@ from ramnp.agent import (
 )
 from ramnp.learning import optimizers
 from ramnp.proofs.complex_step import derivatives, failures, flat, nested
+from tests import grid
 from tests.helpers import count_bytecodes, layout, order_one_tree, small_config
+from tests.reference_trainer import roll_out
 
 B, HEIGHT, WIDTH = 5, 10, 12
 OPTIONS = [
@@ -52,6 +54,21 @@ def assert_close_trees(actual, expected):
     assert actual.keys() == expected.keys()
     for name, array in expected.items():
         assert np.allclose(actual[name], array, rtol=1e-10, atol=1e-11), name
+
+
+@pytest.mark.parametrize("name", [n for n in grid.CONFIGS if "whole" not in n])
+def test_a_rollout_equals_the_reference(rng, name):
+    """Locations, means, baselines and logits, row by row and glimpse by glimpse."""
+    config = grid.CONFIGS[name]
+    params = grid.reference(config).params
+    images = rng.random((3, 6, 5))
+    for draws in (True, False):
+        one, other = (np.random.default_rng(5) if draws else None for _ in range(2))
+        ours = model.rollout(nested(params), images, one, config, 0.4, 2)
+        rows = roll_out(params, images, other, config, 0.4, 2)
+        for field in ("locations", "logits", "mu", "baseline"):
+            expected = np.array([getattr(row, field) for row in rows])
+            grid.assert_close(getattr(ours, field), expected.swapaxes(0, 1))
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -12,6 +12,7 @@ from ramnp.datasets.mnist import Split
 from ramnp.learning.config import Config
 from ramnp.learning.recipes import TASKS, make_config
 from ramnp.support.errors import DataError
+from tests import grid, reference_trainer
 from tests.helpers import count_bytecodes, small_split
 
 CANVAS_60 = Config(canvas_size=60)
@@ -52,6 +53,19 @@ def places_of_spot(split, rng, config, count, **options):
         for place in zip(rows.tolist(), columns.tolist()):
             places[place] = places.get(place, 0) + 1
     return places
+
+
+@pytest.mark.parametrize("name", grid.CONFIGS)
+def test_scenes_equal_the_reference(name, float64):
+    """Place, clutter, shift, deformation and clipping, pixel by pixel."""
+    config, split = grid.CONFIGS[name], grid.DIGITS.train
+    for augmented in (False, True):
+        one, other = np.random.default_rng(5), np.random.default_rng(5)
+        index = np.array([4, 0, 0, 2])
+        composed = scenes.compose(split, index, one, config, augmented)
+        expected = reference_trainer.compose(split, index, other, config, augmented)
+        grid.assert_close(composed, expected)
+        assert one.random() == other.random()
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -1,5 +1,6 @@
 """Error rates: what is counted, and that it never changes."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 from ramnp.agent import model
 from ramnp.datasets import scenes
 from ramnp.datasets.mnist import Digits
-from ramnp.learning import evaluation
+from ramnp.learning import diagnostics, evaluation
 from ramnp.learning.predictor import Agent
+from ramnp.proofs.complex_step import nested
+from tests import grid
 from tests.helpers import small_config, small_split
+from tests.reference_trainer import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,44 @@ def split():
 def pool():
     with ThreadPoolExecutor(2) as threads:
         yield threads
+
+
+@pytest.mark.parametrize("name", grid.CONFIGS)
+def test_errors_and_result_equal_the_reference(name, float64, pool):
+    """On both splits, sampled and deterministic, of one rollout and of three."""
+    config = grid.CONFIGS[name]
+    params = {n: 2 * p for n, p in grid.reference(config).params.items()}
+    agent = Agent(nested(params), config, 0.25)
+    errors = {}
+    for which, sampled in itertools.product(("valid", "test"), (True, False)):
+        split = getattr(grid.DIGITS, which)
+        rollouts = 3 if sampled else 1
+        wrong = evaluation.count_errors(
+            agent, split, which, pool, rollouts, deterministic=not sampled
+        )
+        expected = evaluate(
+            params, split, which, config, 0.25, rollouts, sampled, grid.CHUNK
+        )
+        assert wrong.error_after_glimpse == pytest.approx(expected["after_glimpse"])
+        assert wrong.error == pytest.approx(expected["after_glimpse"][-1])
+        assert wrong.error_of_mean == pytest.approx(expected["of_mean"])
+        behaviour = diagnostics.summarize(wrong.behaviour)
+        assert behaviour == pytest.approx(expected["behaviour"])
+        errors[which, sampled] = expected
+    training = {"seconds": 3.5, "images_per_second": 7.0}
+    result = evaluation.test_result(agent, training, grid.DIGITS, pool, 3)
+    sampled, settled = errors["test", True], errors["test", False]
+    assert result["test_error"] == pytest.approx(sampled["after_glimpse"][-1])
+    assert result["test_error_rollouts"] == pytest.approx(sampled["of_mean"])
+    deterministic = pytest.approx(settled["after_glimpse"][-1])
+    assert result["test_error_deterministic"] == deterministic
+    wrong = round(sampled["after_glimpse"][-1] * 7 / 100)
+    assert result["interval_95"] == evaluation.interval_95(wrong, 7)
+    assert result["num_test"] == 7 and result["rollouts"] == 3
+    assert result["seed"] == config.seed and result["epochs"] == config.epochs
+    assert result["num_parameters"] == sum(p.size for p in params.values())
+    assert result["seconds"] == 3.5 and result["images_per_second"] == 7.0
+    assert result["data_sha256"] == grid.DIGITS.sha256
 
 
 def test_the_same_agent_gives_the_same_count(agent, split, pool):
@@ -158,3 +200,20 @@ def test_the_result_has_the_promised_keys(agent, split, pool):
     assert 0 <= low <= result["test_error"] <= high <= 100
     text = evaluation.summary(result)
     assert f"{result['test_error']:.2f} %" in text and "2 rollouts" in text
+
+
+def test_frozen_scenes_are_those_of_every_epoch(agent, split, pool, monkeypatch):
+    """Whatever was evaluated between, an evaluation looks at the same scenes."""
+    looked_at = []
+    rollout = model.rollout
+
+    def remember(params, images, *rest):
+        looked_at.append(images.tobytes())
+        return rollout(params, images, *rest)
+
+    monkeypatch.setattr(model, "rollout", remember)
+    with ThreadPoolExecutor(1) as one:
+        for name in ("valid", "test", "valid"):
+            evaluation.count_errors(agent, split, name, one)
+    count = len(looked_at) // 3
+    assert looked_at[:count] == looked_at[-count:]

@@ -8,7 +8,37 @@ import pytest
 from ramnp.agent import model, parameters
 from ramnp.learning.gradient import Shard, ShardGradients
 from ramnp.learning.state import initial
+from tests import grid
 from tests.helpers import small_config, small_split
+from tests.reference_trainer import gradient_of_batch
+
+
+@pytest.mark.parametrize("name", grid.CONFIGS)
+def test_the_gradient_of_a_batch_is_that_of_the_plain_loss(name, float64):
+    """For every pair of options: the complex step of the loss, summed over shards."""
+    config, split, std = grid.CONFIGS[name], grid.DIGITS.train, 0.2
+    state, reference = initial(config, 5, np.float64), grid.reference(config)
+    state.vector *= 2  # so that means of the policy reach the border
+    params = {key: 2 * array for key, array in reference.params.items()}
+    compute = ShardGradients.in_this_process(config, split, state.vector)
+    parts = np.array_split(state.order[:3], config.num_shards)
+    for augmented in (True, False) if config.deformation else (True,):
+        shards = [
+            Shard(s, part, state.streams_of(s), 3, std, augmented)
+            for s, part in enumerate(parts)
+        ]
+        sums, states = zip(*compute(shards))
+        expected, expected_sums = gradient_of_batch(
+            params, split, parts, reference.streams, config, std, augmented
+        )
+        total = {key: sum(each[key] for each in sums) for key in sums[0]}
+        assert total == pytest.approx(expected_sums, rel=1e-12)
+        grid.assert_close(compute.memory[1:].sum(axis=0), grid.flat(expected))
+        for s, after in enumerate(states):
+            state.set_streams_of(s, after)
+            for stream in after:
+                moved = reference.streams[stream][s].bit_generator.state
+                assert after[stream] == moved
 
 
 @pytest.fixture

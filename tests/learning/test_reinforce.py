@@ -10,7 +10,9 @@ from scipy.stats import norm
 from ramnp.agent import location_network, model, parameters
 from ramnp.learning import optimizers, reinforce
 from ramnp.proofs.complex_step import derivatives, failures, flat, nested
+from tests import grid
 from tests.helpers import order_one_tree, small_config
+from tests.reference_trainer import advantages_of, loss_of, returns_of, roll_out
 
 B, HEIGHT, WIDTH, CLASSES = 6, 10, 12, 5
 STD = 0.2
@@ -75,6 +77,32 @@ class Episode:
         _, cache = reinforce.hybrid_loss_forward(self.trajectory, *fixed, config, STD)
         douts = reinforce.hybrid_loss_backward(cache)
         return model.backward(*douts, self.trajectory, config)
+
+
+@pytest.mark.parametrize("name", [n for n in grid.CONFIGS if "whole" not in n])
+def test_the_learning_signal_equals_the_reference(rng, name):
+    """Returns, advantages and losses, with the options and the σ that are given."""
+    config, std, total = grid.CONFIGS[name], 0.4, 11
+    params = grid.reference(config).params
+    images, M = rng.random((3, 6, 5)), config.num_rollouts
+    labels = np.tile([2, 0, 1], M)
+    seed = rng.integers(1000)
+    signal = reinforce.learning_signal(
+        model.rollout(
+            nested(params), images, np.random.default_rng(seed), config, std, M
+        ),
+        labels,
+        config,
+        std,
+        total,
+    )
+    rows = roll_out(params, images, np.random.default_rng(seed), config, std, M)
+    R = [returns_of(row, label, config) for row, label in zip(rows, labels)]
+    A = [advantages_of(rows, R, n, 3, config) for n in range(len(rows))]
+    grid.assert_close(signal.R.T, R)
+    grid.assert_close(signal.advantage.T, A)
+    losses = [loss_of(*each, config, std) for each in zip(rows, labels, R, A)]
+    grid.assert_close(signal.losses, np.sum(losses, axis=0) / total)
 
 
 def test_final_reward_is_1_for_the_right_class_at_the_end(rng):

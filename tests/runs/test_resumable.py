@@ -15,7 +15,7 @@ from ramnp.learning.trainer import Trainer
 from ramnp.runs import agent_file, resumable, saved_state
 from ramnp.support import checkpoint, signals
 from ramnp.support.errors import DivergenceError
-from tests.helpers import tiny_config, wrong_of
+from tests.helpers import sealed, tiny_config, wrong_of
 
 CLOCKS = {"seconds", "images_per_second"}
 
@@ -161,6 +161,21 @@ def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupt
     training.count_errors(trainer.agent, digits.valid, "valid", pool, 3)
     resumable.train(config, digits, str(tmp_path), now)
     assert_same_bits(now, uninterrupted)
+
+
+def test_the_epoch_is_chosen_on_validation_digits_alone(digits, tmp_path, monkeypatch):
+    """Until the last epoch is over, nobody reads the test split."""
+    splits = []
+    count_errors = training.count_errors
+
+    def remember(agent, split, name, *rest, **options):
+        splits.append((split, name))
+        return count_errors(agent, split, name, *rest, **options)
+
+    monkeypatch.setattr(training, "count_errors", remember)
+    train(tiny_config(), sealed(digits), tmp_path)
+    assert len(splits) == 3
+    assert all(split is digits.valid and name == "valid" for split, name in splits)
 
 
 def test_an_agent_with_one_glimpse_trains(digits, tmp_path):

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from ramnp import train
+from ramnp.datasets import mnist
 from ramnp.figures import curves, film, glimpses
 from ramnp.runs import run_folder, saved_state
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, UserError
 from ramnp.support.files import RunLock
-from tests.helpers import TINY_RUN, write_digits
+from tests.helpers import TINY_RUN, sealed, write_digits
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 draw = run_folder.draw  # as it is without that fixture
@@ -170,3 +171,16 @@ def test_a_picture_that_fails_is_a_warning_after_the_summary(
     assert "one rollout per image" in summary
     (line,) = (line for line in rest.splitlines() if line.startswith("pictures:"))
     assert name not in line and line.count(str(copy)) == 2
+
+
+def test_the_test_split_is_sealed_until_training_is_over(
+    tmp_path, digits_file, monkeypatch
+):
+    """What is read of it before the best epoch is chosen are shapes alone."""
+    finished = []
+    digits = mnist.load(digits_file)
+    monkeypatch.setattr(mnist, "load", lambda *_, **__: sealed(digits))
+    monkeypatch.setattr(run_folder, "finish", lambda *given: finished.append(given))
+    folder = tmp_path / "run"
+    train.main([*TINY_RUN, "--data", digits_file, "--run", str(folder)])
+    assert len(finished) == 1 and (folder / "best.npz").exists()
