@@ -10,6 +10,7 @@ import math
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.collections import LineCollection
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
 
 from ramnp.agent import glimpse_sensor
@@ -65,14 +66,24 @@ def time_colours(T):
 
 
 def class_labels(class_names, count):
-    """Return the names of `count` classes as strings: their numbers, if None."""
-    return [*map(str, range(count) if class_names is None else class_names)]
+    """Return the names of `count` classes as the font can write them.
+
+    A class is called by its number if it has no name or one in letters beyond the font.
+    """
+    names = range(count) if class_names is None else class_names
+    has = get_font(findfont("DejaVu Sans")).get_char_index
+    return [
+        name if name.strip() and all(has(ord(letter)) for letter in name) else str(i)
+        for i, name in enumerate(map(str, names))
+    ]
 
 
 def shorten(name, length):
-    """Return the name in at most so many letters, at least one."""
+    """Return the name in at most so many letters, at least one, to be drawn as text."""
     length = max(1, int(length))
-    return name if len(name) <= length else name[: length - 1] + "…"
+    if len(name) > length:
+        name = name[: length - 1] + "…"
+    return name.replace("$", r"\$")  # no formula
 
 
 def write(figure, left, top, text, **style):

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ramnp.figures import views
+from ramnp.figures.style import save
 from tests.figures.conftest import drawn_boxes, scenario, sensor_windows
 
 SENSORS = {
@@ -123,6 +124,18 @@ def test_names_of_classes_stay_apart(classes, names, first):
     box = ax.get_window_extent()
     assert box.x0 - 1 <= boxes[0].x0 < boxes[0].x1 < boxes[1].x0
     assert boxes[1].x1 <= box.x1 + 1
+
+
+def test_any_name_of_a_class_can_be_drawn(tmp_path):
+    """No name becomes a formula, a warning about the font, or nothing at all."""
+    names = ["$x_{$", "猫", "a\nb", "", "Straße", "\U0001f680 rocket"]
+    names = views.class_labels(names, 6)
+    assert names == ["$x_{$", "1", "2", "3", "Straße", "5"]
+    ax = view()
+    guess = np.array([0.9, 0.02, 0.02, 0.02, 0.02, 0.02])
+    views.draw_probabilities(ax, guess, 4, names, 0, 28)
+    save(ax.figure, tmp_path / "a.png")
+    assert [text.get_text() for text in ax.texts] == [r"\$x_{\$", "Straße"]
 
 
 def test_bars_are_the_probabilities():
