@@ -184,7 +184,7 @@ def test_the_readme_and_the_trained_agents_say_what_the_results_say(table):
     assert rows.read_result(folder).config == make_config(task, "best")
     cells = _cells(root / "results" / "TABLE.md", "`best`", f"--task {task} ")
     *_, ours, ten_rollouts, seeds, epochs, minutes, _ = cells
-    (line,) = [n for n in _lines(root / "README.md", f"`{task}`") if "**" in n]
+    (line,) = _lines(root / "docs" / "RESULTS.md", f"`{task}`")
     result = json.loads(text)
     low, high = result["interval_95"]
     shipped = f"{result['test_error']:.2f} ({low:.2f} to {high:.2f})"
@@ -194,6 +194,10 @@ def test_the_readme_and_the_trained_agents_say_what_the_results_say(table):
     quick = _cells(root / "results" / "TABLE.md", "`quick`", f"--task {task} ")[4]
     first = *headline, BEST_PUBLISHED[task], quick
     assert line.startswith(f"| `{task}` | {' | '.join(first)} | **")
+    (short,) = _lines(root / "README.md", f"`{task}`")
+    arxiv, _, best_published, _ = first
+    mean = f"**{ours.partition(' ')[0]}**"
+    assert short == f"| `{task}` | {arxiv} | {best_published} | {quick} | {mean} |"
 
 
 def _lines(path, first):
