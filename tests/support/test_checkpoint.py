@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import functools
 import hashlib
 import io
 import json
@@ -315,7 +316,6 @@ def test_numbers_that_are_not_finite_are_refused(path, dtype, body):
     assert "array W holds a NaN or an infinity" in line
 
 
-NESTED = b"[" * 31 + b"]" * 31
 MANY = {f"a{i}": ["|u1", [0]] for i in range(70_000)}
 
 
@@ -346,7 +346,6 @@ MANY = {f"a{i}": ["|u1", [0]] for i in range(70_000)}
         json.dumps(DOCUMENT).replace(str(2**127 + 1), "9" * 5000).encode(),
         json.dumps(DOCUMENT).replace('"meta": {', '"meta": {"state": 1, ').encode(),
         json.dumps(DOCUMENT).replace('"n": [', '"W": [').encode(),
-        json.dumps(DOCUMENT | {"meta": {"x": json.loads(NESTED)}}).encode(),
     ],
 )
 def test_other_json_is_refused(path, text):
@@ -451,7 +450,7 @@ def test_a_file_beyond_the_bound_is_not_read(path, good):
         ({"W": np.zeros(3, [("x", "<f4")])}, {}),
         ({"W": np.array(["text"])}, {}),
         ({}, {"loss": float("nan")}),
-        ({}, {"x": json.loads(NESTED)}),
+        ({}, {"x": functools.reduce(lambda inner, _: [inner], range(100_000), 0)}),
         ({}, {"x": "x" * (4 * MIB)}),
         ({}, []),
     ],
