@@ -124,16 +124,12 @@ def estimates(seed, name="interior, std 0.2"):
     """Return an exact derivative, by b_mu, and {baseline: (BATCHES,)} samples of it."""
     problem = with_fitted_baseline(make_problem(CASES[name]), seed)
     exact, _ = downhill(name, problem, by_seeing=False)
-    sampled = {
-        "no baseline" if kind == "none" else kind: sampled_gradients(
-            problem, seed, baseline=kind
-        )
-        for kind in BASELINES
-    }
-    return -exact["location.b_mu"][0], {
-        baseline: -samples["location.b_mu"][:, 0]
-        for baseline, samples in sampled.items()
-    }
+    sampled = {}
+    for kind in BASELINES:
+        label = "no baseline" if kind == "none" else kind
+        samples = sampled_gradients(problem, seed, baseline=kind)
+        sampled[label] = -samples["location.b_mu"][:, 0]
+    return -exact["location.b_mu"][0], sampled
 
 
 def z_scores(samples, exact):

@@ -1,7 +1,6 @@
 """The gradients of every subject against three oracles, tensor by tensor."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import functools
 
 from ramnp.proofs import complex_step, finite_differences, stored_oracle, subjects
 from ramnp.proofs.complex_step import worst_errors
@@ -23,23 +22,19 @@ DIFFERENCED = [
 ]
 
 
-class Check(NamedTuple):
-    """Gradients by hand, computed on call, and the gradients by an oracle."""
-
-    subject: str
-    gradients: Callable  # () -> {name: array}
-    expected: dict  # {name: array}
-
-
 def by_complex_step(names=SUBJECTS, seed=0):
     """Differentiate subjects by the complex step; return a proof, () -> rows."""
-    checks = []
-    for name in names:
-        subject = subjects.draw(SUBJECTS[name], seed)
-        expected = complex_step.derivatives(subject.loss, subject.arrays)
-        checks.append(Check(name, subject.gradients, expected))
+    drawn = [(name, subjects.draw(SUBJECTS[name], seed)) for name in names]
+    checks = [
+        (
+            name,
+            subject.gradients,
+            complex_step.derivatives(subject.loss, subject.arrays),
+        )
+        for name, subject in drawn
+    ]
     limits = complex_step.TENSOR_LIMIT, complex_step.COORDINATE_LIMIT
-    return lambda: _rows(COMPLEX_STEP, checks, *limits)
+    return functools.partial(_rows, COMPLEX_STEP, checks, *limits)
 
 
 def by_central_differences(names=DIFFERENCED, seed=0):
@@ -47,28 +42,25 @@ def by_central_differences(names=DIFFERENCED, seed=0):
     checks = []
     for name in names:
         subject, expected, _ = finite_differences.redrawn(SUBJECTS[name], seed)
-        checks.append(Check(name, subject.gradients, expected))
-    return lambda: _rows(CENTRAL_DIFFERENCES, checks, finite_differences.LIMIT)
+        checks.append((name, subject.gradients, expected))
+    limit = finite_differences.LIMIT
+    return functools.partial(_rows, CENTRAL_DIFFERENCES, checks, limit)
 
 
 def by_pytorch():
     """Read PyTorch's gradients of three agents; return a proof, () -> rows."""
     checks = [
-        Check(
-            name,
-            lambda stored=stored: stored_oracle.computed(stored),
-            stored.expected,
-        )
+        (name, functools.partial(stored_oracle.computed, stored), stored.expected)
         for name, stored in stored_oracle.read().items()
     ]
-    return lambda: _rows(PYTORCH, checks, stored_oracle.LIMIT)
+    return functools.partial(_rows, PYTORCH, checks, stored_oracle.LIMIT)
 
 
 def _rows(proof, checks, tensor_limit, coordinate_limit=None):
-    for check in checks:
-        errors = worst_errors(check.gradients(), check.expected)
-        for name, (tensor, coordinate) in errors.items():
-            where = check.subject, name, check.expected[name].size
+    """Yield the rows of checks: subject, () -> gradients by hand, expected gradients."""
+    for subject, gradients, expected in checks:
+        for name, (tensor, coordinate) in worst_errors(gradients(), expected).items():
+            where = subject, name, expected[name].size
             yield Row(proof, *where, tensor, tensor_limit)
             if coordinate_limit is not None:
                 worst = proof + WORST_COORDINATE

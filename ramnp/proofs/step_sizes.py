@@ -15,12 +15,8 @@ from ramnp.proofs.complex_step import worst_errors
 STEPS = [10.0**-exponent for exponent in range(1, 21)]
 # Tensors of every network, with and without rectifiers between them and the loss.
 TENSORS = (
-    "glimpse.b_hg",
-    "glimpse.b_g",
-    "core.b_h",
-    "location.W_mu",
-    "action.b_a",
-    "baseline.W_b",
+    *("glimpse.b_hg", "glimpse.b_g", "core.b_h"),
+    *("location.W_mu", "action.b_a", "baseline.W_b"),
 )
 
 

@@ -1,7 +1,7 @@
 """Losses and gradients of three agents that PyTorch computed once, in float64.
 
-benchmarks/make_torch_oracle.py wrote the agent anew and left these numbers in
-torch_oracle.npz; our forward pass has no part in them.
+benchmarks/make_torch_oracle.py, a separate implementation of the agent, wrote them to
+torch_oracle.npz; no code of this package took part.
 """
 
 import json
@@ -32,41 +32,41 @@ class Stored(NamedTuple):
 
 def read():
     """Return {name: Stored} of every configuration in the file."""
+    arrays = {}
     with np.load(PATH, allow_pickle=False) as file:
-        names = [key.split("/") for key in file.files if "/" in key]
-        arrays = {}
-        for configuration, name in names:
-            arrays.setdefault(configuration, {})[name] = file[f"{configuration}/{name}"]
+        for key in file.files:
+            configuration, _, name = key.partition("/")
+            if name:
+                arrays.setdefault(configuration, {})[name] = file[key]
     return {name: _stored(fields) for name, fields in arrays.items()}
 
 
 def computed(stored):
-    """Return what we make of a stored configuration, {name: array} as in expected."""
+    """Return our results for a stored configuration, {name: array} as in expected."""
     config = stored.config
     trajectory = model.replay(stored.params, stored.images, stored.locations, config)
-    signal = reinforce.learning_signal(
+    R, advantage, losses, upstream = reinforce.learning_signal(
         trajectory, stored.labels, config, config.location_std
     )
-    return {
-        "R": signal.R,
-        "advantage": signal.advantage,
-        "losses": np.array(signal.losses),
-    } | flat(model.backward(*signal.upstream, trajectory, config))
+    gradients = flat(model.backward(*upstream, trajectory, config))
+    return gradients | {"R": R, "advantage": advantage, "losses": np.array(losses)}
 
 
 def _stored(fields):
+    def named(kind):
+        return {
+            key.removeprefix(kind): array
+            for key, array in fields.items()
+            if key.startswith(kind)
+        }
+
     config = Config(**json.loads(str(fields["settings"])))
-    of_kind = {"parameter": {}, "gradient": {}}
-    for key, array in fields.items():
-        kind, _, name = key.partition(" ")
-        if name:
-            of_kind[kind][name] = array
     results = {name: fields[name] for name in ("R", "advantage", "losses")}
     return Stored(
         config,
-        nested(of_kind["parameter"]),
+        nested(named("parameter ")),
         fields["images"],
         np.tile(fields["labels"], config.num_rollouts),
         fields["locations"],
-        results | of_kind["gradient"],
+        results | named("gradient "),
     )

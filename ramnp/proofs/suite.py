@@ -25,28 +25,24 @@ def along_paths(seed):
 
 def on_average(seed):
     """Return {name: () -> rows}: sampled gradients against exact ones."""
-    proofs = {}
-    for case in expectation.CASES:
-        compared = case in ("interior, std 0.2", "two choices, std 0.05")
-        baselines = expectation.BASELINES if compared else ["learned"]
-        proofs[case] = expectation.by_return(case, seed, baselines)
+    compared = "interior, std 0.2", "two choices, std 0.05"
+    proofs = {
+        case: expectation.by_return(
+            case, seed, expectation.BASELINES if case in compared else ["learned"]
+        )
+        for case in expectation.CASES
+    }
     return proofs | {"hybrid": expectation.by_cross_entropy("border, std 0.2", seed)}
 
 
 def against_bugs(seed):
     """Return {name: () -> rows}: the proofs that together notice every bug."""
-    return (
-        against_oracles(seed)
-        | along_paths(seed)
-        | {
-            case.partition(",")[0]: expectation.by_return(case, seed, ["leave-one-out"])
-            for case in (
-                "interior, std 0.2",
-                "border, std 0.2",
-                "two choices, std 0.05",
-            )
-        }
-    )
+    cases = "interior, std 0.2", "border, std 0.2", "two choices, std 0.05"
+    sampled = {
+        case.partition(",")[0]: expectation.by_return(case, seed, ["leave-one-out"])
+        for case in cases
+    }
+    return against_oracles(seed) | along_paths(seed) | sampled
 
 
 def rows(proofs):
