@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba_array
 
 from ramnp.agent import model
 from ramnp.figures import page
 from ramnp.figures.style import COLOURS
+from ramnp.figures.views import time_colours
 from ramnp.learning.predictor import Agent
 from ramnp.support.errors import UserError
 from tests.helpers import small_config, small_split
@@ -183,7 +185,16 @@ def test_dark_is_the_same_by_system_and_by_button():
 
 def test_tutorials_exist():
     """The page names them, without links: nobody knows where it will lie."""
-    named = re.findall(r"tutorials/\w+", (page.SOURCE / "page.html").read_text())
+    named = re.findall(r"tutorial (\w+)</i>", (page.SOURCE / "page.html").read_text())
     assert len(named) == 5
-    for path in named:
-        assert (ROOT / f"{path}.ipynb").is_file()
+    for name in named:
+        assert (ROOT / "tutorials" / f"{name}.ipynb").is_file()
+
+
+def test_colours_of_time_are_those_of_the_pictures():
+    """Five stops of the range of matplotlib's plasma that the pictures use."""
+    script = (page.SOURCE / "page.js").read_text()
+    (stops,) = re.findall(r"TIME_COLOURS = (\[.*?\]);", script)
+    np.testing.assert_allclose(
+        to_rgba_array(json.loads(stops)), time_colours(5), atol=1 / 255
+    )

@@ -240,7 +240,7 @@ def test_odd_agents_look_as_in_the_package(name, visit, rng):
     assert_same(tab, agent, images, rng)
     tab.click("#again")
     tab.click("#eyes")
-    assert tab.locator("#beliefs li").count() == agent.config.num_classes
+    assert tab.locator("#beliefs li").count() == min(agent.config.num_classes, 12)
     assert tab.locator(".compare").is_visible() == (agent.config.policy == "learned")
     assert tab.locator("#clutter").is_visible() == (agent.config.num_clutter > 0)
 
@@ -519,8 +519,9 @@ def test_it_is_fast(visit, digits, capsys):
     first, image, frames = [], [], []
     for _ in range(3):
         tab = visit(html)
-        wait_for(tab, "performance.getEntriesByType('paint').length === 2")
-        first += [tab.evaluate("performance.getEntriesByType('paint')[1].startTime")]
+        first += [
+            tab.evaluate("performance.getEntriesByName('first picture')[0].startTime")
+        ]
         image += [
             tab.evaluate(
                 """() => {

@@ -208,7 +208,10 @@ function loadAgent({ config, location_std, shapes, weights, dtype }) {
 }
 
 function decodeBytes(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 // Return the value of a float16, given as its 16 bits: sign, 5 of exponent, 10 of fraction.

@@ -12,6 +12,7 @@ const digitSize = data.digits;
 const learned = config.policy === "learned";
 const MOST_GLIMPSES = Math.max(config.num_glimpses, Math.min(2 * config.num_glimpses, 24));
 const MOST_CLUTTER = Math.min(Math.max(16, 2 * config.num_clutter), 200);
+const MOST_ROWS = 12; // of classes
 // The colours of time in the project's pictures: matplotlib's plasma, from 0.40 to 0.92.
 const TIME_COLOURS = ["#b12a90", "#d24f71", "#eb7655", "#fca338", "#fbd724"];
 
@@ -516,7 +517,12 @@ function showBeliefs() {
   box.firstChild.textContent = data.classes[c];
   box.firstChild.style.color = right ? "" : colour("wrong");
   box.lastChild.textContent = [percent(probabilities[c]), ...words].filter(Boolean).join(", ");
-  [...element("beliefs").children].forEach((item, i) => {
+  // All classes in their order or, where there are too many, the most probable ones.
+  const rows = probabilities.map((_, i) => i);
+  if (rows.length > MOST_ROWS) rows.sort((a, b) => probabilities[b] - probabilities[a]);
+  [...element("beliefs").children].forEach((item, row) => {
+    const i = rows[row];
+    item.firstChild.textContent = item.firstChild.title = data.classes[i];
     item.className = i === state.label ? "true" : i === c ? (right ? "favourite" : "mistaken") : "";
     item.querySelector("i").style.transform = `scaleX(${probabilities[i]})`;
     item.lastChild.textContent = percent(probabilities[i]);
@@ -562,7 +568,7 @@ function drawChart(canvas, { count, lines, title, ticks }) {
   const every = Math.ceil(count / 12);
   for (let i = 0; ticks && i < count; i += every) context.fillText(i + 1, x(i), bottom + 10);
   const inOrder = [...lines].sort((a, b) => (b.colour === "muted") - (a.colour === "muted"));
-  for (const { values, colour: name } of inOrder) {
+  for (const { values, colour: name, label } of inOrder) {
     context.strokeStyle = context.fillStyle = colour(name);
     context.lineWidth = name === "muted" ? 1 : 2.5;
     context.lineJoin = "round";
@@ -573,6 +579,9 @@ function drawChart(canvas, { count, lines, title, ticks }) {
       context.beginPath();
       context.arc(x(values.length - 1), y(last(values)), 3.5, 0, 2 * Math.PI);
       context.fill();
+      context.fillStyle = colour("ink");
+      context.textAlign = "right";
+      if (label) context.fillText(label, x(values.length - 1), y(last(values)) + 12);
     }
   }
 }
@@ -583,8 +592,8 @@ function showNextLook() {
   else if (state.t === state.T) text = "Nowhere: this was the last glimpse.";
   else {
     const [x, y] = state.steps[state.t - 1].mu_t;
-    text = `Near μ = (${x.toFixed(2)}, ${y.toFixed(2)}), the cross in the scene; the rings are at 1 and 2 σ. ` +
-      "(0, 0) is the middle, (−1, −1) the top left corner.";
+    text = `Near μ = (${x.toFixed(2)}, ${y.toFixed(2)}), where (0, 0) is the middle of the image and (−1, −1) its ` +
+      `top left corner, with σ = ${Number(state.std.toFixed(3))}.`;
   }
   element("next-look").textContent = text;
 }
@@ -676,10 +685,10 @@ function showRace() {
   drawChart(canvas, {
     count: total,
     lines: [
-      { values: accuracy.random, colour: "where" },
-      { values: accuracy.learned, colour: "policy" },
+      { values: accuracy.random, colour: "where", label: "random" },
+      { values: accuracy.learned, colour: "policy", label: "learned" },
     ],
-    title: "share of right answers so far: learned, random",
+    title: "share of right answers so far",
   });
   const count = race.learned.length;
   const right = (outcomes) => outcomes.reduce((a, b) => a + b, 0);
@@ -839,7 +848,12 @@ function watchPad() {
   for (const ending of ["pointerup", "pointercancel"]) {
     pad.addEventListener(ending, () => {
       redraw();
-      resting = setTimeout(() => move("play"), 600);
+      // On a phone the scene is below: whoever draws on gets more time before it comes.
+      const below = element("scene").getBoundingClientRect().bottom > innerHeight;
+      resting = setTimeout(() => {
+        if (below) element("scene").scrollIntoView({ block: "center", behavior: calm.matches ? "auto" : "smooth" });
+        move("play");
+      }, below ? 1200 : 600);
     });
   }
 }
@@ -946,10 +960,13 @@ function setUp() {
   element("std").max = Math.max(0.5, 2 * agent.location_std);
   element("std").value = agent.location_std;
   for (const id of ["scene", "learned", "random"]) {
-    element(id).style.aspectRatio = (width + 2 * margin) / (height + 2 * margin);
+    const aspect = (width + 2 * margin) / (height + 2 * margin);
+    element(id).style.aspectRatio = aspect;
+    element(id).style.maxWidth = `${Math.round(620 * Math.min(aspect, 1))}px`;
   }
   document.querySelector(".compare").hidden = !learned;
-  document.querySelector(".where-next").hidden = !learned;
+  for (const selector of [".where-next", "#policy-legend"]) document.querySelector(selector).hidden = !learned;
+  element("coarse-legend").hidden = num_scales === 1;
   for (let j = 0; j < num_scales; j++) {
     const covers = patch_size * scale_factor ** j;
     const item = document.createElement("li");
@@ -958,14 +975,13 @@ function setUp() {
     item.append(canvas, `${covers} × ${covers} pixels`);
     element("retina").append(item);
   }
-  for (const name of data.classes) {
+  for (let row = 0; row < Math.min(data.classes.length, MOST_ROWS); row++) {
     const item = document.createElement("li");
     for (const part of ["name", "bar", "share"]) {
       const span = document.createElement("span");
       span.className = part;
       item.append(span);
     }
-    item.firstChild.textContent = item.firstChild.title = name;
     item.children[1].append(document.createElement("i"));
     element("beliefs").append(item);
   }
@@ -983,4 +999,5 @@ new ResizeObserver(() => {
   drawPad();
   showTheme();
 }).observe(document.querySelector("main"));
+performance.mark("first picture");
 if (!calm.matches) move("play");
