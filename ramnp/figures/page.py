@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ramnp.agent import parameters
-from ramnp.support.errors import UserError
+from ramnp.support.errors import UserError, brief
 
 SOURCE = Path(__file__).parent / "page"
 SCRIPTS = ("agent.js", "scene.js", "page.js")
@@ -32,6 +32,8 @@ SETTINGS = (
     "num_clutter",
     "clutter_size",
 )
+# Of what a configuration chooses by name, the script computes these.
+KNOWN = {"core": "rectified", "sensor": "pyramid"}
 NETWORKS = ("glimpse", "core", "location", "action")
 # The page stays small enough to be mailed: scenes and digits are cut off at these sizes.
 MOST_SCENES = 100
@@ -40,12 +42,19 @@ DIGIT_BYTES = 50_000
 
 
 def check(agent, name):
-    """Raise UserError if the model of this name does not look around."""
+    """Raise UserError if the page cannot show the agent of this name."""
     if agent.config.model != "ram":
         raise UserError(
             f"{name} is a {agent.config.model} network, which sees the whole image and "
             "does not look around: choose an agent whose --model is ram"
         )
+    for setting, known in KNOWN.items():
+        chosen = getattr(agent.config, setting, known)
+        if chosen != known:
+            raise UserError(
+                f"{name} has the {setting} {brief(chosen)}, which the page's script does "
+                f"not compute: choose an agent with the {setting} {known}"
+            )
 
 
 def fill(agent, name, scenes, labels, digits, class_names):

@@ -462,6 +462,7 @@ function filmTile(i) {
   button.type = "button";
   const canvas = document.createElement("canvas");
   canvas.style.aspectRatio = "1";
+  canvas.setAttribute("aria-hidden", "true"); // the button's name says what it is
   const badge = document.createElement("span");
   badge.className = "badge";
   badge.textContent = i + 1;
@@ -568,7 +569,7 @@ function drawChart(canvas, { count, lines, title, ticks }) {
   const every = Math.ceil(count / 12);
   for (let i = 0; ticks && i < count; i += every) context.fillText(i + 1, x(i), bottom + 10);
   const inOrder = [...lines].sort((a, b) => (b.colour === "muted") - (a.colour === "muted"));
-  for (const { values, colour: name, label } of inOrder) {
+  for (const { values, colour: name, label, labelAt } of inOrder) {
     context.strokeStyle = context.fillStyle = colour(name);
     context.lineWidth = name === "muted" ? 1 : 2.5;
     context.lineJoin = "round";
@@ -581,7 +582,7 @@ function drawChart(canvas, { count, lines, title, ticks }) {
       context.fill();
       context.fillStyle = colour("ink");
       context.textAlign = "right";
-      if (label) context.fillText(label, x(values.length - 1), y(last(values)) + 12);
+      if (label) context.fillText(label, x(values.length - 1), y(last(values)) + labelAt);
     }
   }
 }
@@ -685,8 +686,8 @@ function showRace() {
   drawChart(canvas, {
     count: total,
     lines: [
-      { values: accuracy.random, colour: "where", label: "random" },
-      { values: accuracy.learned, colour: "policy", label: "learned" },
+      { values: accuracy.random, colour: "where", label: "random", labelAt: 12 },
+      { values: accuracy.learned, colour: "policy", label: "learned", labelAt: -10 },
     ],
     title: "share of right answers so far",
   });
@@ -962,7 +963,8 @@ function setUp() {
   for (const id of ["scene", "learned", "random"]) {
     const aspect = (width + 2 * margin) / (height + 2 * margin);
     element(id).style.aspectRatio = aspect;
-    element(id).style.maxWidth = `${Math.round(620 * Math.min(aspect, 1))}px`;
+    // So low that the buttons below it are on the screen as well.
+    element(id).style.maxWidth = `max(${260 * Math.min(aspect, 1)}px, min(${620 * Math.min(aspect, 1)}px, ${62 * aspect}vh))`;
   }
   document.querySelector(".compare").hidden = !learned;
   for (const selector of [".where-next", "#policy-legend"]) document.querySelector(selector).hidden = !learned;
@@ -972,6 +974,7 @@ function setUp() {
     const item = document.createElement("li");
     const canvas = document.createElement("canvas");
     canvas.style.aspectRatio = "1";
+    canvas.setAttribute("aria-hidden", "true"); // the text beside it says what it is
     item.append(canvas, `${covers} × ${covers} pixels`);
     element("retina").append(item);
   }
@@ -995,7 +998,10 @@ takeTestScene(0);
 drawPad();
 showTheme();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
-new ResizeObserver(() => {
+let widthBefore = 0;
+new ResizeObserver(([{ contentRect }]) => {
+  if (contentRect.width === widthBefore) return;
+  widthBefore = contentRect.width;
   drawPad();
   showTheme();
 }).observe(document.querySelector("main"));
