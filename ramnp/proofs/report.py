@@ -1,6 +1,7 @@
 """The proofs as text: a line per tensor or case, with what was measured."""
 
 from ramnp.proofs import expectation, gradient_paths, oracles, subjects
+from ramnp.support.text import columns
 
 BY_ORACLE = {
     "complex step": oracles.COMPLEX_STEP,
@@ -24,7 +25,7 @@ def gradients(rows):
     return (
         "Gradients by hand against three oracles: relative error of a tensor, and of\n"
         "its worst coordinate, the largest over all settings of the agent\n\n"
-        + table(lines)
+        + columns(lines)
     )
 
 
@@ -40,7 +41,7 @@ def paths(rows):
         lines.append([subject, *cells, _verdict(found)])
     return (
         "Which network each loss term teaches; every other gradient is exactly 0\n\n"
-        + table(lines)
+        + columns(lines)
     )
 
 
@@ -57,7 +58,7 @@ def expectations(rows):
         f"REINFORCE on average: {expectation.SAMPLES:,} samples against the exact "
         "gradient\n|z|: largest distance in standard errors; variance: of what it is "
         "without a\nbaseline; nodes: what one more changes in the exact gradient\n\n"
-        + table(lines)
+        + columns(lines)
     )
 
 
@@ -68,14 +69,14 @@ def caught(bugs, proofs):
         marks = ["x" if proof in names else "" for proof in proofs]
         module, _, _ = bug.place.partition(".")
         lines.append([bug.name, module, *marks, "caught" if names else "MISSED"])
-    return "Planted bugs, and which proof notices each\n\n" + table(lines)
+    return "Planted bugs, and which proof notices each\n\n" + columns(lines)
 
 
 def steps(errors):
     """Return the table of errors by step."""
     lines = [["step", "complex step", "central differences"]]
     lines += [[f"{e[0]:.0e}", *map(number, e[1:])] for e in errors]
-    return "Largest relative error of a tensor by step\n\n" + table(lines)
+    return "Largest relative error of a tensor by step\n\n" + columns(lines)
 
 
 def failures(rows, bugs):
@@ -105,18 +106,6 @@ def agent_errors(rows):
         for oracle in limits
     }
     return errors, limits
-
-
-def table(lines):
-    """Return rows of words as columns, the first flush left, the others right."""
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return "\n".join(
-        "  ".join(
-            word.rjust(width) if i else word.ljust(width)
-            for i, (word, width) in enumerate(zip(line, widths))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def number(value):

@@ -97,10 +97,3 @@ def test_caught_marks_proofs():
     table = report.caught({seen: ["b"], unseen: []}, ["a", "b"])
     assert cells(table, "seen") == ["seen", "layers", "x", "caught"]
     assert cells(table, "unseen") == ["unseen", "layers", "MISSED"]
-
-
-def test_columns_line_up():
-    """The first column is flush left, the others right, nothing trails."""
-    assert report.table([["a", "long"], ["word", "1"], ["b", ""]]) == (
-        "a     long\nword     1\nb"
-    )

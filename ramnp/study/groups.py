@@ -1,0 +1,145 @@
+"""Run folders side by side: grouped over their seeds, with what differs between them."""
+
+import dataclasses
+import json
+import os
+from statistics import mean, stdev
+from typing import NamedTuple
+
+import numpy as np
+
+from ramnp.learning.config import Config
+from ramnp.runs import run_folder
+from ramnp.support.errors import UserError
+from ramnp.support.text import columns
+
+# What a curve may be drawn over, from a row of metrics and the configuration.
+AXES = {
+    "epochs": lambda row, config: row["epoch"],
+    "rollouts": lambda row, config: (
+        row["step"] * config.batch_size * config.num_rollouts
+    ),
+    "minutes": lambda row, config: row["seconds"] / 60,
+}
+
+
+class Run(NamedTuple):
+    """What a run folder holds."""
+
+    config: Config
+    data: str | None
+    history: list  # the rows of metrics.jsonl
+    result: dict | None  # result.json, if the run has ended
+
+
+class Group(NamedTuple):
+    """Runs that differ only in the seed."""
+
+    name: str  # the folder of its runs
+    runs: list
+
+
+def read(folders):
+    """Return the Groups of run folders, in the order given.
+
+    Raises UserError if a folder is no run, is damaged, or holds no epoch yet.
+    """
+    same = {}
+    for folder in dict.fromkeys(map(os.path.normpath, folders)):
+        run = _read_run(folder)
+        key = dataclasses.replace(run.config, seed=0), run.data
+        same.setdefault(key, {})[folder] = run
+    return [
+        Group(os.path.commonpath(runs) or min(runs), [*runs.values()])
+        for runs in same.values()
+    ]
+
+
+def _read_run(folder):
+    config, data = run_folder.read_config(folder, {})
+    try:
+        with open(os.path.join(folder, "metrics.jsonl"), encoding="utf-8") as file:
+            history = [json.loads(line) for line in file]
+        history[0]["epoch"], history[0]["step"], history[0]["seconds"]
+        path = os.path.join(folder, "result.json")
+        result = None
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                result = json.load(file)
+                result["test_error"] + result["test_error_rollouts"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(
+            f"{folder} holds no finished epoch, or its metrics are damaged: train it "
+            "first, or leave it out"
+        ) from error
+    return Run(config, data, history, result)
+
+
+def curve(group, metric, over):
+    """Return x (n,), mean (n,) and standard deviation (n,) over the runs of a group.
+
+    Runs of different length end with the shortest. Raises UserError for a metric that
+    the runs do not have.
+    """
+    n = min(len(run.history) for run in group.runs)
+    try:
+        y = np.array(
+            [[float(row[metric]) for row in r.history[:n]] for r in group.runs]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        numbers = [
+            name
+            for name, value in group.runs[0].history[0].items()
+            if type(value) in (int, float)
+        ]
+        raise UserError(
+            f"--metric {metric}: choose one of {', '.join(numbers)}"
+        ) from error
+    x = np.mean(
+        [[AXES[over](row, r.config) for row in r.history[:n]] for r in group.runs],
+        axis=0,
+    )
+    spread = y.std(axis=0, ddof=1) if len(y) > 1 else np.zeros(n)
+    return x, y.mean(axis=0), spread
+
+
+def table(groups):
+    """Return the final errors in percent of each group."""
+    lines = [["group", "seeds", "epochs", "validation", "test", "averaged", "minutes"]]
+    for group in groups:
+        ended = [run.result for run in group.runs if run.result]
+        lines.append(
+            [
+                group.name,
+                str(len(group.runs)),
+                str(max(run.history[-1]["epoch"] for run in group.runs)),
+                _mean(
+                    [min(r["valid_error"] for r in run.history) for run in group.runs]
+                ),
+                _mean([result["test_error"] for result in ended]),
+                _mean([result["test_error_rollouts"] for result in ended]),
+                _mean([run.history[-1]["seconds"] / 60 for run in group.runs]),
+            ]
+        )
+    return columns(lines)
+
+
+def differences(groups):
+    """Return the settings in which groups differ, a column for each group."""
+    settings = [
+        dataclasses.asdict(group.runs[0].config) | {"data": group.runs[0].data}
+        for group in groups
+    ]
+    lines = [["setting", *(group.name for group in groups)]]
+    for name in settings[0]:
+        values = [str(fields[name]) for fields in settings]
+        if name != "seed" and len({*values}) > 1:
+            lines.append([name, *values])
+    return columns(lines) if len(lines) > 1 else "all settings are the same"
+
+
+def _mean(numbers):
+    if not numbers:
+        return "-"
+    spread = f" ± {stdev(numbers):.2f}" if len(numbers) > 1 else ""
+    return f"{mean(numbers):.2f}{spread}"
