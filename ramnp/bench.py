@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 from ramnp.datasets import mnist
-from ramnp.learning.recipes import TASKS, make_config
+from ramnp.learning.recipes import PAPER_ERRORS as TASKS
+from ramnp.learning.recipes import fitted
 from ramnp.study import speed
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
@@ -61,8 +62,8 @@ def main(arguments):
 
 def measure(options):
     """Return the report on one task."""
-    config = make_config(options.task)
-    digits = mnist.load(options.data, num_classes=config.num_classes)
+    digits = mnist.load(options.data)
+    config = fitted(digits, options.task)
     threads = command_line.num_threads(options.threads)
     row, gflops = speed.measure(config, digits, threads, options.rounds)
     return {"tasks": {options.task: row}, "sgemm_gflops": gflops, "threads": threads}

@@ -3,9 +3,9 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from ramnp.datasets import mnist, scenes
+from ramnp.datasets import scenes
 from ramnp.learning import evaluation
-from ramnp.runs import agent_file
+from ramnp.runs import agent_file, run_data
 from ramnp.support import command_line
 
 
@@ -41,7 +41,7 @@ def main(arguments):
     threads = command_line.num_threads(options.threads)
     agent, training = agent_file.load_with_training(options.run)
     config = agent.config
-    digits = mnist.load(options.data, num_classes=config.num_classes)
+    digits = run_data.load_again(options.run, agent, options.data)
     scenes.check_sizes(digits.test, config)
     rollouts = options.rollouts or config.rollouts
     with ThreadPoolExecutor(threads) as pool:

@@ -4,9 +4,9 @@ import argparse
 import dataclasses
 import os
 
-from ramnp.learning.config import Config, option_name
-from ramnp.learning.recipes import RECIPES, TASKS, make_config
-from ramnp.runs import run_folder
+from ramnp.learning.config import LARGEST_SIDE, Config, option_name
+from ramnp.learning.recipes import RECIPES, TASKS, fitted, make_config
+from ramnp.runs import run_data, run_folder
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 
@@ -40,6 +40,14 @@ def parse(arguments):
         default=0,
         metavar="STEPS",
         help="also save the state every N steps (default: 0, only after each epoch)",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="resize the images to H x W pixels, aspect kept (default: as they are; "
+        "pictures of several sizes to their median size, of at most 128 pixels a side)",
     )
     settings = parser.add_argument_group("configuration")
     defaults = _defaults(arguments)
@@ -87,17 +95,25 @@ def main(arguments):
         for spec in dataclasses.fields(Config)
         if getattr(options, spec.name) is not None
     }
+    if options.size:
+        height, width = options.size
+        changes |= {"image_height": height, "image_width": width, "resize": True}
     folder = options.run or os.path.join("runs", changes.get("task", "centered"))
+    threads = command_line.num_threads(options.threads)
     if options.resume:
-        config, data = run_folder.read_config(folder, changes)
-        data = options.data or data
+        config, digits = run_folder.read_run(folder, changes, options.data)
     else:
-        config, data = make_config(**changes), options.data
+        run_folder.refuse_if_in_use(folder)
+        # Refuse what is wrong whatever the data; its size is not known yet.
+        large = dict.fromkeys(("image_height", "image_width"), LARGEST_SIDE)
+        asked = make_config(**((large if not changes.get("resize") else {}) | changes))
+        digits = run_data.load(asked, options.data)
+        config = fitted(digits, **changes)
     run_folder.run(
         config,
-        data,
+        digits,
         folder,
-        threads=command_line.num_threads(options.threads),
+        threads=threads,
         resume=options.resume,
         strict=options.strict,
         save_every=options.save_every,

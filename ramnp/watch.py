@@ -3,9 +3,9 @@
 import webbrowser
 from pathlib import Path
 
-from ramnp.datasets import mnist, scenes
+from ramnp.datasets import scenes
 from ramnp.figures import page
-from ramnp.runs import agent_file, run_folder
+from ramnp.runs import agent_file, run_data
 from ramnp.support import command_line
 from ramnp.support.files import write_atomically
 
@@ -47,10 +47,7 @@ def main(arguments):
     agent = agent_file.load(options.run)
     run = Path(options.run)
     page.check(agent, run.resolve().name)
-    data = options.data
-    if data is None and run.is_dir():
-        _, data = run_folder.read_config(run, {})
-    digits = mnist.load(data, num_classes=agent.config.num_classes)
+    digits = run_data.load_again(options.run, agent, options.data)
     images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
     html = page.fill(
         agent,
@@ -58,7 +55,7 @@ def main(arguments):
         images,
         labels,
         digits.test.images,
-        class_names=range(agent.config.num_classes),
+        class_names=agent.class_names,
     )
     default = run / "watch.html" if run.is_dir() else "watch.html"
     path = Path(options.output or default).resolve()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ramnp import bench
-from ramnp.learning.recipes import TASKS
+from ramnp.learning.recipes import PAPER_ERRORS as TASKS
 from ramnp.support.errors import UserError
 
 PROMISED = {

@@ -161,7 +161,7 @@ def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
         ["--run", "{tmp}", "--resume"],
         ["--canvas-size", "5"],
         ["--num-classes", "4"],
-        ["--image-width", "12", "--model", "fc"],
+        ["--image-width", "13", "--model", "fc"],
         ["--filter-size", "29", "--model", "conv"],
     ],
 )

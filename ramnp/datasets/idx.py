@@ -1,8 +1,10 @@
 """IDX, the file format of MNIST: a short header followed by one array of bytes."""
 
+import glob
 import gzip
 import hashlib
 import math
+import re
 import zlib
 from pathlib import Path
 
@@ -10,8 +12,34 @@ import numpy as np
 
 from ramnp.support.errors import DataError
 
-_MAX_INFLATED = 512 << 20
+_MAX_INFLATED = 640 << 20  # the largest file of EMNIST has 547 MB
 _DEFLATE_RATIO = 1032  # the largest number of bytes that one deflated byte can hold
+# As published: with a dot, as train-images.idx3-ubyte, or with a set's name in front.
+_NAME = re.compile(
+    r"(?P<set>.*?)-?(?P<part>train|t10k|test)-(?P<what>images|labels)"
+    r"[-.]idx(?P<ndim>[13])-ubyte(\.gz)?"
+)
+
+
+def find_idx(path: Path) -> dict[str, Path]:
+    """Return {name that MNIST gives the file: path} of the IDX files of one set.
+
+    path is their folder, or one with a folder `raw` or `NAME/raw`, or the folder and the
+    start of the names of one set of several, as EMNIST/emnist-letters. Returns {} if
+    there are none. Of a plain and a packed file, the plain one counts.
+    """
+    folder, prefix = (path, "") if path.is_dir() else (path.parent, path.name)
+    sets = {}
+    for place in (folder, folder / "raw", *folder.glob("*/raw")):
+        for file in sorted(place.glob(f"{glob.escape(prefix)}*-ubyte*")):
+            if match := _NAME.fullmatch(file.name):
+                part = "train" if match["part"] == "train" else "t10k"
+                name = f"{part}-{match['what']}-idx{match['ndim']}-ubyte"
+                sets.setdefault((place, match["set"]), {}).setdefault(name, file)
+    if len(sets) > 1:
+        names = ", ".join(sorted(str(place / name) for place, name in sets))
+        raise DataError(f"{path} holds several sets of IDX files: name one of {names}")
+    return next(iter(sets.values()), {})
 
 
 def read_idx(path: Path, ndim: int) -> tuple[np.ndarray, str]:

@@ -1,20 +1,24 @@
-"""The digits: MNIST, fetched once and verified, or a user's own data."""
+"""The images of a run: MNIST, fetched once and verified, or a user's own."""
 
-import hashlib
+import difflib
+import math
+import os
+import re
 from os.path import realpath
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from ramnp.datasets import own_data, pictures
 from ramnp.datasets.download import fetch
-from ramnp.datasets.idx import read_idx
-from ramnp.datasets.own_data import read_npz
-from ramnp.support.errors import DataError
+from ramnp.datasets.idx import find_idx
+from ramnp.datasets.images import as_images, as_labels, doubts, to_bytes
+from ramnp.datasets.splits import Digits, Split, cut, digest, stratified
+from ramnp.support.errors import DataError, UserError
 
-DEFAULT_FOLDER = "data"
+__all__ = ["Digits", "Split", "default_folder", "is_mnist", "load"]
 
-# Of the plain IDX files, train and test, images and labels.
+# Of the IDX files, uncompressed.
 SHA256 = {
     "train-images-idx3-ubyte": (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
@@ -29,144 +33,227 @@ SHA256 = {
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
     ),
 }
+# Of MNIST's three splits, as Digits.sha256.
+DIGEST = "215c290c2666b55a9fdeec0c7823f21a3806109dc56d9cd2e23ae1f9f82849eb"
+RARE = 5  # training images: a class with fewer is hardly learned
 
 
-class Split(NamedTuple):
-    """`images` (N, height, width) and `labels` (N,), both uint8."""
-
-    images: np.ndarray
-    labels: np.ndarray
+def is_mnist(sha256):
+    """Tell whether the SHA-256 of Digits is that of MNIST itself."""
+    return sha256 == DIGEST
 
 
-class Digits(NamedTuple):
-    """Three splits of one size of image, and the SHA-256 of all that is in them."""
+def default_folder():
+    """Return the folder of MNIST, the only one into which files are fetched.
 
-    train: Split
-    valid: Split
-    test: Split
-    sha256: str
-
-
-def load(data=None, progress: bool = True, num_classes: int = 10) -> Digits:
-    """Reads MNIST or the user's own data, whole and checked, or raises DataError.
-
-    `data` is one of
-    - None: MNIST in the folder `data`. What is missing is fetched into it.
-    - a folder with the four IDX files, plain or `.gz`. If the SHA-256 of one is
-      MNIST's, or one is missing, all must be MNIST (so that a damaged file is refused,
-      and the missing ones are fetched); if none is, they are the user's own. The
-      folder `data` is MNIST's alone.
-    - a new or empty folder: MNIST is fetched into it.
-    - an `.npz` file with `images` and `labels` (see `own_data.read_npz`).
-
-    The last sixth of the training files is for validation: of MNIST's 60,000 digits
-    10,000. An `.npz` is cut in order into 5/7, 1/7 and 1/7. Labels must be less than
-    `num_classes` (256 at most). Progress goes to stderr, and bars only to a terminal.
+    It is $RAMNP_DATA, else `data` in a checkout of the project, else the user's cache.
     """
-    path = Path(DEFAULT_FOLDER if data is None else data)
+    if folder := os.environ.get("RAMNP_DATA"):
+        return Path(folder)
+    here = Path("data")
+    if (here / "trained").is_dir() or find_idx(here):
+        return here
+    import pooch
+
+    return Path(pooch.os_cache("ramnp"))
+
+
+def load(
+    data=None,
+    progress=True,
+    *,
+    size=None,
+    invert=False,
+    channels=1,
+    class_names=None,
+    sha256=None,
+):
+    """Return the Digits of MNIST or of a user's own data, or raise DataError.
+
+    `data` is None for MNIST, or the path of a user's own (see docs/OWN_DATA.md). size,
+    (height, width), resizes images; invert turns dark ink on white to white on black;
+    channels is 1 for grey or 3 for colour. Classes are the labels of the training
+    images, in order, or `class_names`, to which labels must then belong. sha256 is that
+    of the Digits of an earlier run, which may have been split in order.
+
+    The test and the validation images are those that the data names; where it has none,
+    a seventh of all is kept for each, or a sixth of the training images for validation,
+    drawn at random and from all classes alike. MNIST is cut in order, 50,000 + 10,000
+    + 10,000. Progress is shown on stderr.
+    """
+    folder = default_folder() if data is None else Path(data)
+    is_default = data is None or realpath(folder) == realpath(default_folder())
+    path = None if is_default else os.path.abspath(folder)
     try:
-        if path.is_dir() or not path.exists() and path.suffix != ".npz":
-            files = _read_folder(path, progress)
-            train, test = (_check(*pair, num_classes, path) for pair in files)
-            train, valid = _cut(train, len(train.labels) // 6)
-        else:
-            train = _check(*read_npz(path), num_classes, path)
-            held_out = len(train.labels) // 7
-            train, test = _cut(train, held_out)
-            train, valid = _cut(train, held_out)
+        if is_default:
+            _complete(folder, progress)
+        elif not folder.exists() and not (folder.parent.is_dir() and find_idx(folder)):
+            raise DataError(_does_not_exist(folder))
+        parts = own_data.read(folder, size, channels)
     except OSError as error:
         raise DataError(
-            f"cannot read {error.filename or path}: {error.strerror or error}; "
+            f"cannot read {error.filename or folder}: {error.strerror or error}; "
             "check the path and its permissions"
         ) from error
-    if train.images.shape[1:] != test.images.shape[1:]:
-        raise DataError(
-            f"{path}: the training images are {train.images.shape[1:]}, the test "
-            f"images {test.images.shape[1:]} pixels: give all the same size"
-        )
-    if not len(valid.labels):
-        raise DataError(
-            f"{path} holds too few examples to leave some for validation: give at "
-            "least 7 in an .npz, 6 for training in IDX files"
-        )
-    return Digits(train, valid, test, _digest(train, valid, test))
+    _check_sums(folder, parts.sums, is_default)
+    try:
+        examples, notes = _checked(parts, size, invert, channels)
+        if digits := _in_order(examples, sha256 or DIGEST):
+            return digits._replace(path=path)
+        notes += tuple(doubts(examples["train"][0]))
+        examples, names = _with_classes(examples, parts.names, class_names)
+        digits = _split(examples, names, notes)
+    except UserError as error:
+        raise DataError(f"{folder}: {error}") from error
+    return digits._replace(path=path)
 
 
-def _read_folder(folder, progress):
-    """Images and labels for training, then for the test."""
-    found = {name: _find(folder, name) for name in SHA256}
-    missing = {name: SHA256[name] for name in SHA256 if not found[name]}
-    is_default = realpath(folder) == realpath(DEFAULT_FOLDER)
-    if len(missing) == len(SHA256) and not is_default and _has_files(folder):
-        raise DataError(
-            f"{folder} holds other files, but none of {', '.join(SHA256)}: name an "
-            "empty or new folder to have MNIST fetched into it"
-        )
-    content = {name: _read(path) for name, path in found.items() if path}
-    foreign = [name for name, (_, sha256) in content.items() if sha256 != SHA256[name]]
-    is_own = not is_default and len(foreign) == len(SHA256)
-    if foreign and not is_own:
-        raise DataError(
-            f"{found[foreign[0]]} is not MNIST's (wrong SHA-256): delete it to have it "
-            "fetched; if it is your own, give all four files, none of them MNIST's, in "
-            f"a folder other than {DEFAULT_FOLDER}, or give an .npz"
-        )
+def _complete(folder, progress):
+    """Fetch what is missing of MNIST into its folder."""
+    found = find_idx(folder) if folder.is_dir() else {}
+    missing = {name: SHA256[name] for name in SHA256 if name not in found}
     if missing:
         fetch(folder, missing, progress)
-        content |= {name: _read(folder / name) for name in missing}
-    train_images, train_labels, test_images, test_labels = (
-        content[name][0] for name in SHA256
-    )
-    return (train_images, train_labels), (test_images, test_labels)
 
 
-def _find(folder, name):
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.exists():
-            return path
-
-
-def _has_files(folder) -> bool:
-    return folder.exists() and any(
-        not path.name.startswith(".") for path in folder.iterdir()
-    )
-
-
-def _read(path):
-    return read_idx(path, ndim=3 if "idx3" in path.name else 1)
-
-
-def _check(images, labels, num_classes, path) -> Split:
-    if len(images) != len(labels):
-        raise DataError(
-            f"{path} holds {len(images)} images, but {len(labels)} labels: give one "
-            "label for each image"
-        )
-    if not images.size:
-        raise DataError(f"{path} holds no pixels: images {images.shape} are empty")
-    if labels.min() < 0:
-        raise DataError(f"{path}: labels go down to {labels.min()}: start them at 0")
-    if labels.max() >= num_classes:
-        raise DataError(
-            f"{path}: labels go up to {labels.max()}, but the model has {num_classes} "
-            f"classes: labels must be 0 to {num_classes - 1}"
-        )
-    return Split(images, labels.astype(np.uint8))
-
-
-def _cut(split, count) -> tuple[Split, Split]:
-    """The split without its last `count` examples, and these."""
-    stop = len(split.labels) - count
+def _does_not_exist(path):
+    parent = path.parent if path.parent.is_dir() else Path()
+    near = difflib.get_close_matches(path.name, os.listdir(parent), 1)
+    hint = f"did you mean {parent / near[0]}?" if near else "check the path"
     return (
-        Split(split.images[:stop], split.labels[:stop]),
-        Split(split.images[stop:], split.labels[stop:]),
+        f"the data {path} does not exist: {hint} (MNIST needs no --data; to keep it in "
+        "a folder of its own, set RAMNP_DATA)"
     )
 
 
-def _digest(*splits) -> str:
-    sha256 = hashlib.sha256()
-    for split in splits:
-        for array in split:
-            sha256.update(repr(array.shape).encode())
-            sha256.update(array)
-    return sha256.hexdigest()
+def _check_sums(folder, sums, is_default):
+    """Refuse IDX files of which some, but not all, are MNIST's: they are damaged."""
+    foreign = [name for name, sha256 in (sums or {}).items() if sha256 != SHA256[name]]
+    if foreign and (is_default or len(foreign) < len(sums)):
+        path = find_idx(folder)[foreign[0]]
+        raise DataError(
+            f"{path} is not MNIST's (wrong SHA-256): delete it to have it fetched again "
+            f"into {default_folder()}; data of your own needs a folder of its own, with "
+            "none of MNIST's files"
+        )
+
+
+def _checked(parts, size, invert, channels):
+    """Return {part: (images as bytes, labels)}, all of one size, and notes."""
+    notes, examples = list(parts.notes), {}
+    for part, (images, labels) in parts.examples.items():
+        images, labels = to_bytes(as_images(images, channels)), as_labels(labels)
+        if len(images) != len(labels):
+            raise DataError(
+                f"{len(images)} images, but {len(labels)} labels: give one label for "
+                "each image"
+            )
+        if not images.size:
+            raise DataError(f"no pixels: images of shape {images.shape} are empty")
+        if size and images.shape[1:3] != tuple(size):
+            notes.append(
+                "{} images of {} x {} pixels are resized to {} x {}".format(
+                    part, *images.shape[1:3], *size
+                )
+            )
+            images = pictures.resize(images, size)
+        examples[part] = (~images if invert else images), labels
+    shapes = {images.shape[1:3] for images, _ in examples.values()}
+    if len(shapes) > 1:
+        listed = " and ".join("{} x {}".format(*shape) for shape in sorted(shapes))
+        raise DataError(
+            f"training and test images of {listed} pixels: give all the same size, or "
+            "choose one by --size H W"
+        )
+    return examples, tuple(notes)
+
+
+def _in_order(examples, sha256):
+    """Return the Digits cut in order, with labels as they are, if their SHA-256 is this.
+
+    So is MNIST cut, and so was all data before splits were drawn at random: runs begun
+    then are resumed on the same splits.
+    """
+    if not all(_are_bytes(labels) for _, labels in examples.values()):
+        return None
+    train = Split(examples["train"][0], examples["train"][1].astype(np.uint8))
+    count = len(train.labels) // 7
+    if "test" in examples:
+        test = Split(examples["test"][0], examples["test"][1].astype(np.uint8))
+        count = len(train.labels) // 6
+    else:
+        train, test = cut(train, count)
+    train, valid = cut(train, count)
+    if digest(train, valid, test) != sha256:
+        return None
+    names = tuple(
+        map(str, range(1 + max(s.labels.max() for s in (train, valid, test))))
+    )
+    return Digits(train, valid, test, sha256, names)
+
+
+def _are_bytes(labels):
+    whole = labels.dtype.kind in "iu"
+    return whole and labels.min(initial=0) >= 0 and labels.max(initial=0) < 256
+
+
+def _with_classes(examples, names, class_names=None):
+    """Return {part: Split}, labels numbered from 0, and the names of the classes."""
+    given = {}
+    for part, (_, labels) in examples.items():
+        values, numbers = np.unique(labels, return_inverse=True)
+        values = values.tolist()
+        given[part] = [(names or {}).get(v) or str(v) for v in values], values, numbers
+    if class_names is None:
+        in_order = sorted(zip(*given["train"][:2]), key=lambda pair: _order(pair[1]))
+        class_names = tuple(name for name, _ in in_order)
+    if len(class_names) < 2 or len({*class_names}) < len(class_names):
+        raise DataError(
+            f"the names of the classes are {', '.join(class_names[:20]) or 'missing'}: "
+            "give two or more that differ"
+        )
+    index = {name: i for i, name in enumerate(class_names)}
+    splits = {}
+    for part, (part_names, _, numbers) in given.items():
+        if unknown := [name for name in part_names if name not in index]:
+            raise DataError(
+                f"{part} images of class {unknown[0]}, which is not one of the classes "
+                f"to learn ({', '.join(class_names[:20])}): add training images of it, "
+                "or leave it out"
+            )
+        dtype = np.uint8 if len(class_names) <= 256 else np.uint16
+        to_index = np.array([index[name] for name in part_names], dtype)
+        splits[part] = Split(examples[part][0], to_index[numbers])
+    return splits, class_names
+
+
+def _order(value):
+    """Return the key by which classes are sorted: digits in a name count as a number."""
+    if not isinstance(value, str):
+        return value
+    words = filter(None, re.split(r"(\d+)", value))
+    return [(int(word), "") if word.isdecimal() else (math.inf, word) for word in words]
+
+
+def _split(splits, class_names, notes):
+    """Return the Digits of {part: Split}; parts that are not given are drawn."""
+    train, test = splits["train"], splits.get("test")
+    if test is None:
+        train, test = stratified(train, 7)
+    valid = splits.get("valid")
+    if valid is None:
+        train, valid = stratified(train, 6)
+    if not min(len(split.labels) for split in (train, valid, test)):
+        raise DataError(
+            "too few examples to leave some for validation and test: give at least 7, "
+            "and several of each class"
+        )
+    counts = np.bincount(train.labels, minlength=len(class_names))
+    if rare := [
+        f"{class_names[i]} ({counts[i]})" for i in np.flatnonzero(counts < RARE)
+    ]:
+        notes += (
+            f"classes with hardly any training images: {', '.join(rare[:20])}; give more",
+        )
+    sha256 = digest(train, valid, test)
+    return Digits(train, valid, test, sha256, class_names, notes)

@@ -1,58 +1,275 @@
-"""A user's own images and labels, from an `.npz` archive that nobody vouches for."""
+"""A user's own images and labels: archives, tables, IDX files, folders of pictures.
+
+Each reader returns Parts, and raises DataError for what it can't make sense of. Nothing
+is unpickled or run, and sizes are checked before memory is allocated.
+"""
 
 import math
+import re
+import warnings
 import zipfile
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ramnp.datasets.idx import content_limit
+from ramnp.datasets import pictures
+from ramnp.datasets.idx import content_limit, find_idx, read_idx
 from ramnp.support.errors import DataError
 
+ACCEPTED = (
+    "an .npz, a .csv, a folder with one folder of pictures for each class, or a folder "
+    "of IDX files"
+)
+_ADVICE = "write it again with numpy.savez(path, images=images, labels=labels)"
+_PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing", "t10k"), "test"),
+}
+_IMAGES = ("images", "image", "x", "data", "pixels")
+_LABELS = ("labels", "label", "y", "targets", "target", "classes", "class")
+# The names that numpy.savez gives to arrays without one.
+_POSITIONAL = {"arr_0": ("train", "images"), "arr_1": ("train", "labels")}
 
-def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `images` (N, height, width) as uint8 and `labels` (N,) as integers.
 
-    Images may be integers from 0 to 255, bool (True becomes 255), or floats from 0 to 1
-    (rounded to the nearest of 256 levels). Raises DataError for anything else. Nothing
-    is unpickled, and no memory is taken for bytes that the archive can't hold.
+class Parts(NamedTuple):
+    """What a source holds, before it is checked."""
+
+    examples: dict  # {"train": (images, labels)}, and "valid" and "test" if given
+    names: dict | None = None  # {label: name of the class}, where the source has names
+    notes: tuple = ()
+    sums: dict | None = None  # {name: SHA-256} of IDX files
+
+
+def read(path, size=None, channels=1):
+    """Return the Parts of a file or folder; size and channels as in read_pictures."""
+    if path.suffix == ".npz":
+        return _read_npz(path)
+    if path.suffix == ".csv":
+        return _names_beside(path, _read_csvs({"train": path}))
+    if idx := find_idx(path):
+        return _names_beside(path, _read_idx(path, idx))
+    if path.is_dir():
+        tables = {_part(table.stem): table for table in sorted(path.glob("*.csv"))}
+        if "train" in tables:
+            return _names_beside(path, _read_csvs(tables))
+        return _read_folders(path, size, channels)
+    raise DataError(f"{path} can't be used as data: give {ACCEPTED}")
+
+
+def _part(name):
+    """Return "train", "valid" or "test" if a word of the name says so, else None."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    return next((_PARTS[word] for word in words if word in _PARTS), None)
+
+
+def _names_beside(path, parts):
+    """Add the names of the classes, a line each, in classes.txt beside the data."""
+    folder = path if path.is_dir() else path.parent
+    file = folder / "classes.txt"
+    if not file.is_file():
+        return parts
+    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    return parts._replace(names=dict(enumerate(map(str.strip, lines))))
+
+
+def _read_idx(path, files):
+    """Return the Parts of a set of IDX files, {name that MNIST gives it: path}."""
+    content, sums = {}, {}
+    for part in ("train", "t10k"):
+        for what, ndim in (("images", 3), ("labels", 1)):
+            name = f"{part}-{what}-idx{ndim}-ubyte"
+            if name not in files:
+                raise DataError(f"{path} lacks the file {name}: add it")
+            array, sums[name] = read_idx(files[name], ndim)
+            content.setdefault(_PARTS[part], []).append(array)
+    name = files["train-images-idx3-ubyte"].name
+    if not name.startswith("emnist"):
+        return Parts(content, sums=sums)
+    for pair in content.values():
+        pair[0] = pair[0].swapaxes(1, 2)
+    note = "EMNIST is published with rows and columns exchanged: put upright"
+    return Parts(content, _emnist_names(files, name), (note,), sums)
+
+
+def _emnist_names(files, name):
+    """Return {label: character} from the mapping published beside EMNIST, if it is."""
+    mapping = files["train-images-idx3-ubyte"].with_name(
+        f"{name.partition('-train')[0]}-mapping.txt"
+    )
+    if not mapping.is_file():
+        return None
+    rows = re.findall(
+        r"^(\d+) (\d+)", mapping.read_text(errors="replace"), re.MULTILINE
+    )
+    return {int(label): chr(int(code)) for label, code in rows}
+
+
+def _read_folders(folder, size, channels):
+    """Return the Parts of a folder of folders of pictures, one for each class.
+
+    They may stand within folders train, test and, perhaps, valid.
     """
-    if not path.is_file():
-        raise DataError(
-            f"{path} is no folder and no .npz file: check what --data names"
+    folders = _subfolders(folder)
+    parts = {_PARTS.get(each.name.lower()): each for each in folders}
+    if "train" in parts and None not in parts:
+        classes = [(part, each) for part in parts for each in _subfolders(parts[part])]
+    else:
+        classes = [("train", each) for each in folders]
+    paths, labels, num_others = [], [], 0
+    for part, each in classes:
+        for path in sorted(each.rglob("*")):
+            if path.suffix.lower() in pictures.SUFFIXES:
+                paths.append(path)
+                labels.append((part, each.name))
+            else:
+                num_others += path.is_file() and not path.name.startswith(".")
+    if not paths:
+        raise DataError(f"{folder} holds no data that can be read: give {ACCEPTED}")
+    images, notes = pictures.read_pictures(paths, size, channels)
+    if num_others:
+        notes.append(
+            f"{num_others} files in {folder} are left out: pictures are "
+            f"{' '.join(sorted(pictures.SUFFIXES))}"
         )
-    images, labels = _read_arrays(path, ("images", "labels"))
-    if images.ndim != 3 or labels.ndim != 1:
-        raise DataError(
-            f"{path}: images {images.shape} and labels {labels.shape} must have "
-            "the shapes (N, height, width) and (N,)"
-        )
-    if labels.dtype.kind not in "iu":
-        raise DataError(f"{path}: labels are {labels.dtype}, but must be integers")
-    return _to_bytes(images, path), labels
+    examples = {}
+    for part in dict(labels):
+        index = [i for i, label in enumerate(labels) if label[0] == part]
+        examples[part] = images[index], [labels[i][1] for i in index]
+    return Parts(examples, notes=tuple(notes))
 
 
-def _read_arrays(path, names) -> list[np.ndarray]:
+def _subfolders(folder):
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def _read_csvs(tables):
+    """Return the Parts of tables, {part: path}."""
+    return Parts({part: _read_csv(path) for part, path in tables.items() if part})
+
+
+def _read_csv(path):
+    """Return pixels (N, height * width) and labels of a table: an image in each row."""
+    try:
+        # NumPy warns of a table without rows.
+        with warnings.catch_warnings(action="error", category=UserWarning):
+            return _parse_csv(path)
+    except (ValueError, UserWarning, IndexError) as error:
+        raise DataError(
+            f"{path}: {error}; give one image in each row: its class and its pixels"
+        ) from error
+
+
+def _parse_csv(path):
+    with open(path, encoding="utf-8-sig") as file:
+        first_line = file.readline(1 << 20)
+    delimiter = max(",;\t", key=first_line.count)
+    header = [name.strip(" \"'\n").lower() for name in first_line.split(delimiter)]
+    has_header = not all(map(_is_number, header[1:-1]))
+    options = {
+        "delimiter": delimiter,
+        "skiprows": int(has_header),
+        "quotechar": '"',
+        "comments": None,
+        "encoding": "utf-8-sig",
+    }
+    columns = [*range(len(header))]
+    if has_header and header[0] in ("", "id", "index", "unnamed: 0"):
+        columns = columns[1:]
+    label = next((i for i in columns if header[i] in _LABELS), None)
+    if label is None:
+        ends = columns[0], columns[-1]
+        pair = np.loadtxt(path, str, usecols=ends, ndmin=2, **options).T
+        label = ends[_label_of(*pair)]
+    labels = np.loadtxt(path, str, usecols=label, ndmin=1, **options)
+    columns.remove(label)
+    pixels = np.loadtxt(path, np.float32, usecols=columns, ndmin=2, **options)
+    if pixels.max(initial=0) > 1 and (pixels == pixels.round()).all():
+        pixels = pixels.astype(np.int64)
+    return pixels, labels.astype(np.float64) if all(map(_is_number, labels)) else labels
+
+
+def _label_of(*columns):
+    """Return 0 or 1: which of two columns is that of the labels.
+
+    Labels are names or whole numbers, more than one and far fewer than pixel values.
+    """
+    counts = []
+    for column in columns:
+        values = {*column}
+        numbers = all(map(_is_number, values))
+        whole = not numbers or all(float(value).is_integer() for value in values)
+        counts.append(len(values) if whole and len(values) > 1 else math.inf)
+    few, many = sorted(counts)
+    if 2 * few > many or few == math.inf:
+        raise ValueError(
+            "neither the first nor the last column is surely that of the classes, so "
+            'write a header with "label" above it'
+        )
+    return counts.index(few)
+
+
+def _is_number(text):
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _read_npz(path):
+    """Return the Parts of an archive, whose arrays say by their names what they are."""
+    roles, found = {}, {}
     try:
         with zipfile.ZipFile(path) as archive:
-            return [_read_array(archive, name, path) for name in names]
+            members = archive.namelist()
+            for member in members:
+                if role := _role(member.removesuffix(".npy").lower()):
+                    roles.setdefault(role, []).append(member)
+            for role, candidates in roles.items():
+                if len(candidates) > 1:
+                    raise DataError(
+                        f"{path} holds several arrays of {role[0]} {role[1]}: "
+                        f"{', '.join(candidates)}; keep one"
+                    )
+                found[role] = _read_array(archive, candidates[0], path)
     except (DataError, OSError):
         raise
     except Exception as error:
         # Zipfile, zlib and NumPy's header parser have a dozen exceptions for bad bytes.
         raise DataError(
-            f"{path} is damaged or not an .npz archive: write it again with "
-            "numpy.savez(path, images=images, labels=labels)"
+            f"{path} is damaged or not an .npz archive: {_ADVICE}"
         ) from error
-
-
-def _read_array(archive, name, path) -> np.ndarray:
-    member = f"{name}.npy"
-    if archive.namelist().count(member) != 1:
+    class_names = found.pop(("", "names"), ())
+    parts = {part for part, _ in found}
+    if "train" not in parts or len(found) != 2 * len(parts):
+        names = ", ".join(member.removesuffix(".npy") for member in members[:9])
         raise DataError(
-            f"{path} must hold one array named {name}: write it again with "
-            "numpy.savez(path, images=images, labels=labels)"
+            f"{path} must hold images and labels, or x_train, y_train, x_test and "
+            f"y_test, but holds {names or 'nothing'}: {_ADVICE}"
         )
+    examples = {p: (found[p, "images"], found[p, "labels"]) for p in parts}
+    return Parts(examples, dict(enumerate(map(str, class_names))))
+
+
+def _role(name):
+    """Return ("train", "images") or the like for the name of an array, or None."""
+    if name in _POSITIONAL:
+        return _POSITIONAL[name]
+    words = name.split("_")
+    if words[-1] == "names":
+        return "", "names"
+    for what, known in (("images", _IMAGES), ("labels", _LABELS)):
+        if any(word in known for word in words):
+            return _part(name) or "train", what
+    return None
+
+
+def _read_array(archive, member, path) -> np.ndarray:
+    name = member.removesuffix(".npy")
     info = archive.getinfo(member)
     compressed = info.compress_type != zipfile.ZIP_STORED
     if compressed and info.compress_type != zipfile.ZIP_DEFLATED:
@@ -64,47 +281,20 @@ def _read_array(archive, name, path) -> np.ndarray:
             "may be read here; if they are real, write it again with numpy.savez"
         )
     with archive.open(info) as file:
-        # Version 1 is what NumPy writes for plain arrays; its header is at most 64 KiB.
+        # NumPy writes version 1 for plain arrays; its header is at most 64 KiB long.
         if np.lib.format.read_magic(file) != (1, 0):
             raise DataError(f"{path}: {name} is not a plain array")
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        if dtype.kind not in "biufU":
             raise DataError(
-                f"{path}: {name} has the dtype {dtype}, but must hold bool, integers "
-                "or floats"
+                f"{path}: {name} has the dtype {dtype}: save plain numbers, all images "
+                "of one size (numpy.stack), or give a folder of pictures"
             )
         size = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or file.tell() + size != info.file_size:
             raise DataError(
-                f"{path}: {name} is damaged: its header promises {size} bytes, "
-                "the archive holds others"
+                f"{path}: {name} is damaged: its header states {size} bytes, the "
+                "archive holds another number"
             )
         data = file.read(size)
     return np.frombuffer(data, dtype).reshape(shape, order="CF"[fortran_order])
-
-
-def _to_bytes(images, path) -> np.ndarray:
-    if images.size == 0:
-        return images.astype(np.uint8)
-    if images.dtype == bool:
-        return np.multiply(images, 255, dtype=np.uint8, order="C")
-    with np.errstate(invalid="ignore"):
-        low, high = images.min(), images.max()
-    if images.dtype.kind == "f":
-        if np.isnan(low):
-            raise DataError(f"{path}: images hold NaN pixels: replace them")
-        if low < 0 or high > 1:
-            raise DataError(
-                f"{path}: float pixels must lie in [0, 1], but go from {low} to {high}"
-            )
-        images = np.rint(255 * images)
-    elif low < 0 or high > 255:
-        raise DataError(
-            f"{path}: pixels must lie in 0..255, but go from {low} to {high}"
-        )
-    elif high == 1:
-        raise DataError(
-            f"{path}: integer pixels are 0 and 1 only, almost black on the scale "
-            "0..255: give bool or float images instead"
-        )
-    return np.ascontiguousarray(images, np.uint8)

@@ -25,15 +25,13 @@ def compose(split, index, rng, config, augmented=False):
     """
     B = len(index)
     digits = split.images[index]
-    height, width = digits.shape[1:]
     check_sizes(split, config)
     max_shift = config.max_shift if augmented else 0
     if augmented and config.deformation:
         digits = deform(digits, config.deformation, rng)
-    if config.canvas_size:
-        shape = (config.canvas_size, config.canvas_size)
-    else:
-        shape = (height + 2 * max_shift, width + 2 * max_shift)
+    shape = compose_shape(split, config)
+    if not config.canvas_size:
+        shape = tuple(side + 2 * max_shift for side in shape)
     scenes = np.zeros((B, *shape), np.float32)
     _add(scenes, digits, rng)
     for _ in range(config.num_clutter):
@@ -46,6 +44,13 @@ def compose(split, index, rng, config, augmented=False):
     np.minimum(scenes, np.full(scenes.shape[1:], 255, np.float32), out=scenes)
     scenes *= np.float32(1 / 255)
     return scenes
+
+
+def compose_shape(split, config):
+    """Return the height and width of the scenes made of a split's images."""
+    if config.canvas_size:
+        return config.canvas_size, config.canvas_size
+    return split.images.shape[1:3]
 
 
 def frozen(split, name, config):
@@ -81,8 +86,8 @@ def check_sizes(split, config):
     whole = config.model != "ram" and not config.canvas_size
     if whole and (height, width) != config.scene_shape:
         raise DataError(
-            f"--model {config.model} needs to know their size in advance, {size}: "
-            f"set --image-height {height} --image-width {width}"
+            "this network sees the whole image and takes {} x {} pixels, but {}: resize "
+            "them, or train it anew on these".format(*config.scene_shape, size)
         )
     if config.num_clutter and config.clutter_size > min(height, width):
         raise DataError(

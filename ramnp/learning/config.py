@@ -24,8 +24,9 @@ class Config:
 
     task: str = _setting(
         "centered",
-        "scenes to learn",
-        choices=("centered", "translated", "cluttered", "cluttered-100"),
+        "scenes to learn; own: images of your own as they are, with settings chosen by "
+        "their number and size",
+        choices=("centered", "translated", "cluttered", "cluttered-100", "own"),
     )
     recipe: str = _setting(
         "quick",
@@ -76,7 +77,9 @@ class Config:
         low=0.0,
         high=1.0,
     )
-    num_classes: int = _setting(10, "number of classes", low=2, high=LARGEST_LAYER)
+    num_classes: int = _setting(
+        10, "number of classes, as the data says", low=2, high=LARGEST_LAYER
+    )
 
     # Glimpse sensor
     sensor: str = _setting(
@@ -164,19 +167,21 @@ class Config:
         "gradient path into the core at every step",
     )
 
-    # Comparison networks
+    # Images
     image_height: int = _setting(
-        28,
-        "height in pixels of the images, for fc and conv without a canvas",
-        low=1,
-        high=LARGEST_SIDE,
+        28, "height of the images in pixels, as the data says", low=1, high=LARGEST_SIDE
     )
     image_width: int = _setting(
-        28,
-        "width in pixels of the images, for fc and conv without a canvas",
-        low=1,
-        high=LARGEST_SIDE,
+        28, "width of the images in pixels, as the data says", low=1, high=LARGEST_SIDE
     )
+    resize: bool = _setting(
+        False,
+        "fit images of another size into --image-height and --image-width, as --size "
+        "does: their aspect is kept, the rest is background",
+    )
+    invert: bool = _setting(False, "turn dark ink on white into white ink on black")
+
+    # Comparison networks
     fc_size: int = _setting(
         256,
         "units of each fully connected layer of fc and conv",

@@ -1,12 +1,16 @@
 """A trained agent that looks at images and classifies them."""
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
 from ramnp.agent import parameters
 from ramnp.agent.layers import log_softmax
+from ramnp.datasets import scenes
+from ramnp.datasets.images import as_images, to_bytes
 from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config
 from ramnp.support import process
@@ -29,6 +33,7 @@ class Seen(NamedTuple):
     probabilities: np.ndarray  # (B, classes), after the last glimpse
     locations: np.ndarray  # (B, T, 2) as (x, y), of the first rollout
     step_probabilities: np.ndarray  # (B, T, classes), after each glimpse
+    names: np.ndarray | None = None  # (B,), the names of the classes
 
 
 class Agent(NamedTuple):
@@ -37,23 +42,43 @@ class Agent(NamedTuple):
     params: dict
     config: Config
     location_std: float
+    data: dict | None = None  # what `describe_data` says of the training data, if known
 
     @property
     def num_parameters(self):
         """The number of weights and biases."""
         return parameters.size(parameters.shapes(self.params))
 
-    @process.limited_blas
-    def predict(self, images, rollouts=1, seed=0, deterministic=False, threads=None):
-        """Return the Seen of images (B, height, width), uint8 or floats in 0..1.
+    @property
+    def class_names(self):
+        """The name of each class, its number if it has no other."""
+        names = self.data["class_names"] if self.data else []
+        return names + [str(i) for i in range(len(names), self.config.num_classes)]
 
-        Probabilities are means over `rollouts`. The same seed gives the same result;
-        with `deterministic`, each location is the policy's mean and nothing is drawn.
-        `threads` (default: one per core) does not affect results.
+    @process.limited_blas
+    def predict(
+        self,
+        images,
+        rollouts=1,
+        seed=0,
+        deterministic=False,
+        threads=None,
+        prepared=False,
+    ):
+        """Return the Seen of images (B, height, width), as `images.as_images` takes them.
+
+        Probabilities are means over `rollouts`. The same seed gives the same result for
+        an image, whatever others are in the batch; with `deterministic`, each location
+        is the policy's mean and nothing is drawn. `threads` (default: one per core) does
+        not affect results. If `prepared`, images are as in training already; otherwise
+        they are inverted if the agent was trained with --invert.
         """
-        images = _as_images(images)
+        images = as_images(images)
         if rollouts < 1:
             raise UserError(f"rollouts {rollouts}: must be at least 1")
+        self._check_size(images)
+        if self.config.invert and not prepared:
+            images = ~images if images.dtype == np.uint8 else 1 - images
         if not len(images):  # empty arrays in the shapes that one image would give
             seen = self.predict(np.zeros((1, *images.shape[1:]), np.uint8))
             return Seen(*(field[:0] for field in seen))
@@ -61,14 +86,45 @@ class Agent(NamedTuple):
         chunk = max(1, min(CHUNK, CHUNK_PIXELS // images[0].size))
 
         def look(start):
-            rng = None if deterministic else np.random.default_rng([seed, start])
-            return self._look(_as_floats(images[start : start + chunk]), rollouts, rng)
+            part = images[start : start + chunk]
+            rng = None if deterministic else ImageNoise(to_bytes(part), seed)
+            return self._look(_as_floats(part), rollouts, rng)
 
         if len(images) <= chunk:
-            return look(0)
-        with ThreadPoolExecutor(threads or process.num_cores()) as pool:
-            parts = list(pool.map(look, range(0, len(images), chunk)))
-        return Seen(*(np.concatenate(field) for field in zip(*parts)))
+            seen = look(0)
+        else:
+            with ThreadPoolExecutor(threads or process.num_cores()) as pool:
+                parts = list(pool.map(look, range(0, len(images), chunk)))
+            seen = Seen(*(np.concatenate(field) for field in zip(*parts)))
+        if not prepared:
+            self._warn_if_inverted(images)
+        return seen
+
+    def _check_size(self, images):
+        """Raise UserError if the agent was trained on images of another size."""
+        shape = self.config.scene_shape
+        known = self.data or self.config.canvas_size or self.config.model != "ram"
+        if known and images.shape[1:3] != shape:
+            raise UserError(
+                "images of {} x {} pixels: the agent was trained on {} x {}; resize them, "
+                "or train on images of their size".format(*images.shape[1:3], *shape)
+            )
+
+    def _warn_if_inverted(self, images):
+        """Warn of images whose negatives are much closer to the training images."""
+        if not self.data:
+            return
+        white = 255 if images.dtype == np.uint8 else 1
+        brightness = images.mean(axis=tuple(range(1, images.ndim))) / white
+        expected = self.data["brightness"]
+        far = np.abs(brightness - expected) - np.abs(1 - brightness - expected) > 0.3
+        if far.any():
+            warnings.warn(
+                f"{far.sum()} of {len(far)} images look inverted: their mean pixel is "
+                f"{brightness[far].mean():.2f}, that of the training images "
+                f"{expected:.2f}; if so, give {white} - images",
+                stacklevel=4,
+            )
 
     def _look(self, images, rollouts, rng):
         total, locations = 0, None
@@ -80,27 +136,60 @@ class Agent(NamedTuple):
             locations = trajectory.locations if locations is None else locations
         step_probabilities = (total / rollouts).swapaxes(0, 1)
         probabilities = step_probabilities[:, -1]
+        classes = probabilities.argmax(axis=-1)
         return Seen(
-            probabilities.argmax(axis=-1),
+            classes,
             probabilities,
             locations.swapaxes(0, 1),
             step_probabilities,
+            np.array(self.class_names)[classes],
         )
 
 
-def _as_images(images):
-    images = np.asarray(images)
-    if images.ndim != 3 or 0 in images.shape[1:]:
-        raise UserError(
-            f"images of shape {images.shape}: must be (count, height, width)"
+class ImageNoise:
+    """Random numbers that depend, in each row, on one image and the seed alone.
+
+    It stands in for a generator in `rollout`. Each image's pixels are hashed to a key,
+    and row b of the n-th draw comes from mixing key b with n (SplitMix64).
+    """
+
+    def __init__(self, images, seed):
+        pixels = images.reshape(len(images), -1).astype(np.uint64)
+        weights = np.random.default_rng(seed).integers(
+            2**64, size=pixels.shape[1:], dtype=np.uint64
         )
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f":
-        raise UserError(f"images of type {images.dtype}: must be uint8 or floats")
-    if not (images.min(initial=0) >= 0 and images.max(initial=0) <= 1):  # nor NaN
-        raise UserError("images as floats must have all pixels within 0..1")
-    return images
+        self._keys = (pixels * (weights | np.uint64(1))).sum(axis=1, dtype=np.uint64)
+        self._draws = 0
+
+    def random(self, shape, dtype):
+        """Return uniform numbers (B, n) in (0, 1)."""
+        columns = np.arange(
+            self._draws + 1, self._draws + 1 + shape[1], dtype=np.uint64
+        )
+        self._draws += shape[1]
+        z = self._keys[:, None] + columns * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+        return (((z >> np.uint64(11)) + 0.5) / 2**53).astype(dtype)
+
+    def standard_normal(self, shape, dtype):
+        """Return normal numbers (B, n) of mean 0 and variance 1."""
+        return ndtri(self.random(shape, np.float64)).astype(dtype)
+
+
+def describe_data(digits, config):
+    """Return what an agent's file keeps of its training data.
+
+    Brightness is the mean pixel of the scenes, from 0 to 1.
+    """
+    images, _ = scenes.frozen_chunk(digits.valid, "valid", 0, config)
+    return {
+        "path": digits.path,
+        "sha256": digits.sha256,
+        "class_names": [*digits.class_names],
+        "brightness": float(images.mean()),
+    }
 
 
 def _as_floats(images):

@@ -1,6 +1,9 @@
-"""The four tasks: scene, sensor, recipes, and the paper's errors to compare with."""
+"""The tasks and their recipes, the paper's four and a user's own; the paper's errors."""
 
-from ramnp.learning.config import Config
+import math
+
+from ramnp.datasets.images import border
+from ramnp.learning.config import Config, option_name
 from ramnp.support.errors import UserError
 
 _SCENE_60 = {"canvas_size": 60, "patch_size": 12, "num_scales": 3, "num_glimpses": 8}
@@ -11,6 +14,7 @@ TASKS = {
     "cluttered": _SCENE_60 | {"num_clutter": 4},
     "cluttered-100": _SCENE_60
     | {"canvas_size": 100, "num_clutter": 8, "num_scales": 4},
+    "own": {},  # see fitted
 }
 
 # The paper's tables.
@@ -128,6 +132,7 @@ RECIPES = {
         "translated": _DENSE_CANVAS | {"epochs": 20},
         "cluttered": _DENSE_CANVAS | {"epochs": 20},
         "cluttered-100": _DENSE_CANVAS | {"epochs": 15},
+        "own": _DENSE_CANVAS,
     },
     "best": {
         # Small patches of digits in a fixed position overfit soonest: hence shifts,
@@ -158,6 +163,7 @@ RECIPES = {
         | {"deformation": 0.75, "hg_size": 576, "epochs": 150, "plain_share": 0.167},
         "cluttered-100": _BEST
         | {"deformation": 0.5, "hg_size": 480, "epochs": 125, "plain_share": 0.2},
+        "own": _BEST | {"plain_share": 0.15, "weight_decay": 0.1},
     },
 }
 
@@ -170,6 +176,71 @@ def make_config(task="centered", recipe="quick", **changes):
         raise UserError(f"--recipe {recipe}: choose one of {', '.join(RECIPES)}")
     settings = TASKS[task] | RECIPES[recipe][task] | changes
     return Config(task=task, recipe=recipe, **settings)
+
+
+def fitted(digits, task="centered", recipe="quick", **changes):
+    """Return a configuration for these images, with some fields changed.
+
+    Their size and classes follow from the data; for the task "own", so do the sensor,
+    the batches and the epochs. Raises UserError if a change contradicts the data.
+    """
+    images = digits.train.images
+    found = {
+        "num_classes": len(digits.class_names),
+        "image_height": images.shape[1],
+        "image_width": images.shape[2],
+    }
+    for name, value in found.items():
+        if changes.get(name, value) != value:
+            raise UserError(
+                f"{option_name(name)} {changes[name]}: the data has {value}; leave the "
+                "option out"
+            )
+    own = _own_settings(images, recipe) if task == "own" else {}
+    return make_config(task, recipe, **(own | found | changes))
+
+
+def _own_settings(images, recipe):
+    """Return settings for images (N, height, width) of a user's own.
+
+    The widest patch covers three quarters of the longer side; batches and epochs make
+    about 6,000 steps, fewer for few images, which are deformed and shifted.
+    """
+    count, height, width = images.shape[:3]
+    side = max(height, width)
+    patch = min(8 if side < 48 else 12 if side < 160 else 16, height, width)
+    scales = 1 + max(0, math.ceil(math.log2(0.75 * side / patch)))
+    batch = 2 ** int(math.log2(min(max(count // 20, 16), 128)))
+    batch = max(2, min(batch, 2**25 // (scales * height * width)))
+    steps = math.ceil(count / batch)
+    epochs = min(max(6000 // steps, 15), 200) * (3 if recipe == "best" else 1)
+    sensor = {
+        "patch_size": patch,
+        "num_scales": scales,
+        "num_glimpses": 6 if side < 48 else 8,
+        "background": round(border(images) / 255, 3),
+    }
+    if recipe == "paper":
+        return sensor
+    settings = sensor | {
+        "batch_size": batch,
+        "epochs": epochs,
+        "average_decay": max(0.9, round(1 - 12 / (epochs * steps), 4)),
+    }
+    if count < 20_000 or recipe == "best":
+        settings |= {"deformation": round(side / 28, 2), "max_shift": side // 28}
+    return settings
+
+
+def hint(config, shape):
+    """Return a line if a glimpse sees almost nothing of scenes of this shape, or None."""
+    widest = config.patch_size * config.scale_factor ** (config.num_scales - 1)
+    if config.model != "ram" or widest**2 >= 0.04 * math.prod(shape):
+        return None
+    return (
+        f"a glimpse covers {widest} x {widest} of {shape[0]} x {shape[1]} pixels: raise "
+        "--num-scales or --patch-size, or use --task own"
+    )
 
 
 def paper_row(config):

@@ -42,6 +42,8 @@ def save(path, agent, row):
         "location_std": agent.location_std,
         "training": {name: row[name] for name in METRICS},
     }
+    if agent.data:
+        meta["data"] = agent.data
     checkpoint.save(path, {"parameters": vector}, meta)
 
 
@@ -78,6 +80,9 @@ def load_with_training(run):
             raise ValueError("its location_std is not a standard deviation")
         if not is_row_of_metrics(training):
             raise ValueError("its training is not a row of metrics")
+        data = meta.get("data")
+        if not (data is None or _is_description(data, config)):
+            raise ValueError("its data is not a description of data")
     except (KeyError, TypeError, ValueError, UserError) as error:
         raise CheckpointError(
             f"{path} does not hold an agent: {brief(error)}; use another file"
@@ -93,7 +98,22 @@ def load_with_training(run):
             "not fit its own configuration; use another file"
         )
     params = parameters.views(vector.astype(np.float32), shapes)
-    return Agent(params, config, location_std), training
+    return Agent(params, config, location_std, data), training
+
+
+def _is_description(data, config):
+    """Return whether `data`, read from a file, is what predictor.describe_data returns."""
+    match data:
+        case {
+            "path": str() | None,
+            "sha256": str(),
+            "class_names": list(names),
+            "brightness": int() | float(),
+        } if len(data) == 4:
+            return len(names) <= config.num_classes and all(
+                type(name) is str for name in names
+            )
+    return False
 
 
 def is_row_of_metrics(row):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tqdm import tqdm
 
 from ramnp.learning import trainer as training
+from ramnp.learning.predictor import describe_data
 from ramnp.runs import agent_file, saved_state
 from ramnp.runs.workers import Workers
 from ramnp.support import process, signals
@@ -48,7 +49,7 @@ class _Saving(training.Hooks):
 
     def __init__(self, config, digits, folder, state, save_every, stop_if_asked):
         self._config, self._folder, self._state = config, folder, state
-        self._data_sha256 = digits.sha256
+        self._about = describe_data(digits, config)
         self._save_every, self._stop_if_asked = save_every, stop_if_asked
         self._bar = None
 
@@ -61,7 +62,7 @@ class _Saving(training.Hooks):
     def save(self):
         """Write the checkpoint."""
         path = os.path.join(self._folder, "checkpoint.npz")
-        saved_state.save(path, self._state, self._config, self._data_sha256)
+        saved_state.save(path, self._state, self._config, self._about["sha256"])
 
     def before_step(self, trainer):
         """Raise Interrupted if a signal has come."""
@@ -84,6 +85,7 @@ class _Saving(training.Hooks):
         self._bar.set_postfix_str(words)
         self._close_bar()
         if is_best:
+            agent = agent._replace(data=self._about)
             agent_file.save(os.path.join(self._folder, "best.npz"), agent, row)
         lines = "".join(json.dumps(row) + "\n" for row in self._state.history)
         write_atomically(os.path.join(self._folder, "metrics.jsonl"), lines)

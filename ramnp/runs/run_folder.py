@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from ramnp.datasets import mnist, scenes
 from ramnp.learning import evaluation
 from ramnp.learning.config import Config
-from ramnp.learning.recipes import PAPER_ERRORS, TASKS, paper_row
+from ramnp.learning.recipes import PAPER_ERRORS, hint, paper_row
 from ramnp.learning.state import initial
-from ramnp.runs import agent_file, resumable, saved_state
+from ramnp.runs import agent_file, resumable, run_data, saved_state
 from ramnp.support import process, signals
 from ramnp.support.errors import CheckpointError, UserError, brief
 from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_atomically
@@ -32,6 +32,7 @@ def read_config(folder, changes):
         with open(path, encoding="utf-8") as file:
             fields = json.load(file)
         data = fields.pop("data")
+        fields.pop("data_sha256", None)  # see run_data.recorded
         if not isinstance(data, str | None):
             raise TypeError("not a path")
         config = Config(**fields)
@@ -50,21 +51,30 @@ def read_config(folder, changes):
     return config, data
 
 
-def run(config, data, folder, *, threads, resume=False, strict=False, save_every=0):
+def read_run(folder, changes, data=None):
+    """Return the configuration and the Digits of a run that is to be resumed.
+
+    `data` is the path of its data if that has moved.
+    """
+    config, recorded = read_config(folder, changes)
+    about = run_data.recorded(folder)
+    digits = run_data.load(config, data or recorded, about["sha256"])
+    run_data.check(folder, digits, about)
+    return config, digits
+
+
+def run(config, digits, folder, *, threads, resume=False, strict=False, save_every=0):
     """Train in a new folder, or resume the run in it; then test and draw the agent.
 
     The folder is not touched before configuration, data and lock are known to be good.
     """
     process.refuse_to_train_in_worker()
-    if not resume:
-        _refuse_if_in_use(folder)
-    digits = mnist.load(data, num_classes=config.num_classes)
     for split in digits[:3]:
         scenes.check_sizes(split, config)
     make_folder(folder, "choose another by --run")
     with RunLock(folder):
         if not resume:
-            _refuse_if_in_use(folder)  # another process may have been faster
+            refuse_if_in_use(folder)  # another process may have been faster
         remove_leftovers(folder)
         path = os.path.join(folder, CHECKPOINT)
         num_images = len(digits.train.labels)
@@ -75,7 +85,10 @@ def run(config, data, folder, *, threads, resume=False, strict=False, save_every
             _compare_environment(environment, strict)
         else:
             current = initial(config, num_images)
-            fields = dataclasses.asdict(config) | {"data": data}
+            fields = dataclasses.asdict(config) | {
+                "data": digits.path,
+                "data_sha256": digits.sha256,
+            }
             write_atomically(os.path.join(folder, CONFIG), _as_json(fields))
         print(
             f"{config.task}, recipe {config.recipe}, seed {config.seed}: "
@@ -83,6 +96,9 @@ def run(config, data, folder, *, threads, resume=False, strict=False, save_every
             f"{config.epochs} epochs, into {folder}",
             flush=True,
         )
+        covered = hint(config, scenes.compose_shape(digits.test, config))
+        for note in filter(None, [*digits.notes, covered]):
+            print(f"note: {note}", flush=True)
         try:
             resumable.train(config, digits, folder, current, threads, save_every)
             with ThreadPoolExecutor(threads) as pool:
@@ -109,19 +125,21 @@ def finish(folder, digits, history, pool):
     agent_file.save(best, agent, row)
     result = evaluation.test_result(agent, row, digits, pool, config.rollouts)
     write_atomically(os.path.join(folder, RESULT), _as_json(result))
+    is_mnist = mnist.is_mnist(digits.sha256)
     print(
         f"\n{evaluation.summary(result)}\n"
-        f"{_comparison(config)}"
+        f"{_comparison(config) if is_mnist else ''}"
         f"best epoch {row['epoch']} of {config.epochs}, chosen on validation; "
         f"{result['seconds'] / 60:.1f} minutes\n",
         flush=True,
     )
     pictures = draw(folder, digits, agent, history)
-    print(
-        f"pictures:  {'  '.join(pictures)}\n"
-        f"next:      python -m ramnp.evaluate {shlex.quote(str(folder))}\n"
-        f"           python -m ramnp.train --task {_next_task(config.task)}"
-    )
+    print(f"pictures:  {'  '.join(map(shlex.quote, pictures))}")
+    print(f"next:      python -m ramnp.evaluate {shlex.quote(str(folder))}")
+    task = _next_task(config.task)
+    if is_mnist and not os.path.exists(os.path.join("runs", task)):
+        data = f" --data {shlex.quote(digits.path)}" if digits.path else ""
+        print(f"           python -m ramnp.train --task {task}{data}")
 
 
 def draw(folder, digits, agent, history):
@@ -135,15 +153,17 @@ def draw(folder, digits, agent, history):
     def scene():
         images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
         images, labels = images[:NUM_PICTURED], labels[:NUM_PICTURED]
-        return images, labels, agent.predict(images), agent.config
+        seen = agent.predict(images, prepared=True)
+        return images, labels, seen, agent.config
 
+    names = agent.class_names
     pictures = {
         "curves.png": lambda path: curves.draw_curves(history, path, agent.config.task)
     }
     if agent.config.model == "ram":
         pictures |= {
-            "glimpses.png": lambda path: glimpses.draw_glimpses(*scene(), path),
-            "glimpses.gif": lambda path: film.animate_glimpses(*scene(), path),
+            "glimpses.png": lambda path: glimpses.draw_glimpses(*scene(), path, names),
+            "glimpses.gif": lambda path: film.animate_glimpses(*scene(), path, names),
         }
     drawn = []
     for name, draw_picture in pictures.items():
@@ -158,7 +178,7 @@ def draw(folder, digits, agent, history):
     return drawn
 
 
-def _refuse_if_in_use(folder):
+def refuse_if_in_use(folder):
     """Refuse a folder that holds more than the remains of a killed start."""
     if not os.path.exists(folder):
         return
@@ -190,7 +210,7 @@ def _as_json(fields):
 
 def _comparison(config):
     """Return a line with the paper's errors, if it has any for such a model."""
-    published = PAPER_ERRORS[config.task].get(paper_row(config))
+    published = PAPER_ERRORS.get(config.task, {}).get(paper_row(config))
     if not published:
         return ""
     arxiv, nips = published
@@ -199,5 +219,5 @@ def _comparison(config):
 
 
 def _next_task(task):
-    names = list(TASKS)
-    return names[(names.index(task) + 1) % len(names)]
+    names = [*PAPER_ERRORS]
+    return names[(names.index(task) + 1) % len(names) if task in names else 0]

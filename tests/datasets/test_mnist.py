@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 import tracemalloc
 from pathlib import Path
 
@@ -30,8 +29,19 @@ def idx_files(rng, train=24, test=5, size=(28, 28)):
     return {name: idx_bytes(array) for name, array in zip(NAMES, arrays)}
 
 
+def in_order_digest(files, valid=4):
+    """The SHA-256 of the splits of IDX files, cut in order."""
+    train_images, train_labels, test_images, test_labels = (
+        np.frombuffer(files[name], np.uint8, offset=8 if "labels" in name else 16)
+        for name in NAMES
+    )
+    train = mnist.Split(train_images.reshape(-1, 28, 28), train_labels)
+    test = mnist.Split(test_images.reshape(-1, 28, 28), test_labels)
+    return mnist.digest(*mnist.cut(train, valid), test)
+
+
 def put(folder, files):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
@@ -43,7 +53,10 @@ def genuine(rng, tmp_path, monkeypatch):
     files = idx_files(rng)
     sums = {name: hashlib.sha256(files[name]).hexdigest() for name in files}
     monkeypatch.setattr(mnist, "SHA256", sums)
+    monkeypatch.setattr(mnist, "DIGEST", in_order_digest(files))
+    monkeypatch.delenv("RAMNP_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
+    Path("data/trained").mkdir(parents=True)  # what makes it a checkout
     return files
 
 
@@ -72,6 +85,15 @@ def joined(loaded):
     return [np.concatenate([split[i] for split in splits]) for i in range(2)]
 
 
+def assert_same_examples(loaded, images, labels):
+    """Each image is there once, with its label."""
+    found_images, found_labels = joined(loaded)
+    places = {image.tobytes(): i for i, image in enumerate(images)}
+    index = [places[image.tobytes()] for image in found_images]
+    assert sorted(index) == [*range(len(images))]
+    assert np.array_equal(found_labels, labels[index])
+
+
 def assert_is(loaded, files, counts):
     for split, count in zip(loaded, counts):
         assert split.images.shape == (count, 28, 28)
@@ -85,19 +107,33 @@ def assert_is(loaded, files, counts):
 def test_mnist_is_fetched_once_into_the_folder_data(genuine, fetched):
     assert_is(mnist.load(), genuine, (20, 4, 5))
     assert fetched == list(NAMES)
-    assert_is(mnist.load(), genuine, (20, 4, 5))
+    loaded = mnist.load()
+    assert_is(loaded, genuine, (20, 4, 5))
+    assert mnist.is_mnist(loaded.sha256)
     assert len(fetched) == 4
-    assert {path.name for path in Path("data").iterdir()} == set(NAMES)
+    assert {path.name for path in Path("data").iterdir()} == {*NAMES, "trained"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_what_is_missing_is_fetched(genuine, fetched, name):
-    present = {other: genuine[other] for other in NAMES if other != name}
-    for folder in ("data", "elsewhere"):
-        fetched.clear()
-        put(Path(folder), present)
-        assert_is(mnist.load(folder), genuine, (20, 4, 5))
-        assert fetched == [name]
+    put(Path("data"), {other: genuine[other] for other in NAMES if other != name})
+    assert_is(mnist.load("data"), genuine, (20, 4, 5))
+    assert fetched == [name]
+
+
+def test_the_default_folder_is_the_variables_the_checkouts_or_the_cache(
+    genuine, fetched, monkeypatch
+):
+    assert mnist.default_folder() == Path("data")
+    monkeypatch.setenv("RAMNP_DATA", "elsewhere/mnist")
+    assert_is(mnist.load(), genuine, (20, 4, 5))
+    assert {path.name for path in Path("elsewhere/mnist").iterdir()} == {*NAMES}
+    monkeypatch.delenv("RAMNP_DATA")
+    Path("data/trained").rmdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path("cache").absolute()))
+    assert mnist.default_folder() == Path("cache/ramnp").absolute()
+    put(Path("data"), genuine)
+    assert mnist.default_folder() == Path("data")
 
 
 def test_files_put_there_by_hand_may_be_packed_or_not(genuine, no_fetch):
@@ -107,19 +143,37 @@ def test_files_put_there_by_hand_may_be_packed_or_not(genuine, no_fetch):
     assert_is(mnist.load(), genuine, (20, 4, 5))
 
 
-@pytest.mark.parametrize("folder", ["new", "a/new/one", "empty", "hidden"])
-def test_a_new_or_empty_folder_has_mnist_fetched_into_it(genuine, fetched, folder):
+@pytest.mark.parametrize("form", ["MNIST/raw", "mnist.npz"])
+def test_mnist_is_recognised_in_other_forms(genuine, no_fetch, form):
+    if form == "mnist.npz":
+        arrays = [
+            mnist.own_data.read_idx(path, 3 if "idx3" in path.name else 1)[0]
+            for path in map(put(Path("files"), genuine).joinpath, NAMES)
+        ]
+        names = "x_train", "y_train", "x_test", "y_test"
+        np.savez(form, **dict(zip(names, arrays)))
+    else:
+        put(Path(form), genuine)
+    loaded = mnist.load(form.removesuffix("/raw"))
+    assert_is(loaded, genuine, (20, 4, 5))
+    assert mnist.is_mnist(loaded.sha256)
+
+
+@pytest.mark.parametrize("path", ["new", "a/new/one", "mydata.csv", "phots", "empty"])
+def test_nothing_is_fetched_for_a_path_that_the_user_names(genuine, no_fetch, path):
     Path("empty").mkdir()
-    put(Path("hidden"), {".left-over": b""})
-    Path("a/new").mkdir(parents=True)
-    assert_is(mnist.load(folder, progress=False), genuine, (20, 4, 5))
-    assert fetched == list(NAMES)
-
-
-def test_a_folder_of_other_things_is_not_filled_with_mnist(genuine, no_fetch):
     put(Path("photos"), {"cat.png": b"cat"})
-    with pytest.raises(DataError, match="photos holds other files"):
-        mnist.load("photos")
+    put(Path(), {"my_data.csv": b""})
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(DataError) as caught:
+        mnist.load(path)
+    hints = {
+        "phots": "mean photos",
+        "mydata.csv": "mean my_data.csv",
+        "empty": "no data",
+    }
+    assert hints.get(path, "does not exist") in str(caught.value)
+    assert sorted(Path().rglob("*")) == before
 
 
 def test_the_default_folder_may_hold_other_things(genuine, fetched):
@@ -143,40 +197,47 @@ def test_a_damaged_mnist_is_refused_and_left_alone(genuine, no_fetch, folder, na
 
 
 def test_a_folder_with_nothing_of_mnist_is_the_users_own(rng, genuine, no_fetch):
-    own = idx_files(rng, train=24, test=5)
+    own = idx_files(rng, train=60, test=5)
     loaded = mnist.load(put(Path("own"), own))
-    assert_is(loaded, own, (20, 4, 5))
-    assert loaded.sha256 != mnist.load(put(Path("data"), genuine)).sha256
+    assert [len(split.labels) for split in loaded[:3]] == [50, 10, 5]
+    assert loaded.test.images.tobytes() == own[NAMES[2]][16:]
+    images = np.frombuffer(own[NAMES[0]], np.uint8, offset=16).reshape(-1, 28, 28)
+    labels = np.frombuffer(own[NAMES[1]], np.uint8, offset=8)
+    test = loaded.test
+    assert_same_examples(
+        loaded, np.append(images, test.images, 0), np.append(labels, test.labels)
+    )
+    assert not mnist.is_mnist(loaded.sha256)
 
 
 def test_own_files_may_have_any_count_and_size(rng, genuine, no_fetch):
-    own = idx_files(rng, train=13, test=2, size=(9, 40))
+    own = idx_files(rng, train=32, test=2, size=(9, 40))
     shapes = [split.images.shape for split in mnist.load(put(Path("own"), own))[:3]]
-    assert shapes == [(11, 9, 40), (2, 9, 40), (2, 9, 40)]
+    assert shapes == [(27, 9, 40), (5, 9, 40), (2, 9, 40)]
 
 
 @pytest.mark.parametrize("folder", ["data", "data/../data"])
 def test_the_default_folder_is_for_mnist_alone(rng, genuine, no_fetch, folder):
     put(Path("data"), idx_files(rng))
-    with pytest.raises(DataError, match="a folder other than data"):
+    with pytest.raises(DataError, match="a folder of its own"):
         mnist.load(folder)
 
 
 def test_own_files_must_be_all_four(rng, genuine, no_fetch):
     own = idx_files(rng)
     del own[NAMES[2]]
-    with pytest.raises(DataError, match="give all four files"):
+    with pytest.raises(DataError, match=f"lacks the file {NAMES[2]}"):
         mnist.load(put(Path("own"), own))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({NAMES[1]: idx_bytes(np.zeros(23, np.uint8))}, "24 images, but 23 labels"),
-        ({NAMES[3]: idx_bytes(np.full(5, 10, np.uint8))}, "labels go up to 10"),
-        ({NAMES[1]: idx_bytes(np.zeros((24, 1), np.uint8))}, "not an IDX file"),
+        ({NAMES[1]: idx_bytes(np.zeros(23, np.uint8))}, "60 images, but 23 labels"),
+        ({NAMES[3]: idx_bytes(np.full(5, 10, np.uint8))}, "test images of class 10"),
+        ({NAMES[1]: idx_bytes(np.zeros((60, 1), np.uint8))}, "not an IDX file"),
         ({NAMES[2]: idx_bytes(np.zeros((5, 28, 27), np.uint8))}, "the same size"),
-        ({NAMES[2]: idx_bytes(np.zeros((5, 0, 28), np.uint8))}, "no pixels"),
+        ({NAMES[2]: idx_bytes(np.zeros((5, 0, 28), np.uint8))}, "shape"),
         (
             {
                 NAMES[2]: idx_bytes(np.zeros((0, 28, 28), np.uint8)),
@@ -189,57 +250,125 @@ def test_own_files_must_be_all_four(rng, genuine, no_fetch):
 def test_own_files_that_do_not_fit_together_are_refused(
     rng, genuine, no_fetch, changes, message
 ):
-    put(Path("own"), idx_files(rng) | changes)
+    put(Path("own"), idx_files(rng, train=60) | changes)
     with pytest.raises(DataError, match=message):
         mnist.load("own")
 
 
-def save_npz(rng, count=15, **changes):
+def save_npz(rng, count=28, **changes):
     images, labels = digits(rng, count)
+    labels = np.arange(count) % 4  # by class, four of them
     np.savez("own.npz", **{"images": images, "labels": labels, **changes})
-    return images, labels
+    return images, changes.get("labels", labels)
 
 
 @pytest.mark.parametrize(
-    ("count", "counts"), [(15, (11, 2, 2)), (7, (5, 1, 1)), (70, (50, 10, 10))]
+    ("count", "counts"), [(15, (11, 2, 2)), (28, (20, 4, 4)), (70, (50, 10, 10))]
 )
-def test_an_archive_is_cut_in_order_5_1_1(rng, genuine, no_fetch, count, counts):
-    images, labels = save_npz(rng, count)
+def test_an_archive_is_split_at_random_5_1_1(rng, genuine, no_fetch, count, counts):
+    """PITFALLS: what lies sorted by class gives every class to every split."""
+    labels = np.sort(np.arange(count) % 4)
+    images, labels = save_npz(rng, count, labels=labels)
     loaded = mnist.load("own.npz")
     assert tuple(len(split.labels) for split in loaded[:3]) == counts
-    assert all(map(np.array_equal, joined(loaded), (images, labels)))
-    assert loaded.train.labels.dtype == np.uint8
+    assert_same_examples(loaded, images, labels)
+    assert {*loaded.train.labels} == {0, 1, 2, 3}
+    if count >= 28:
+        assert all({*split.labels} == {0, 1, 2, 3} for split in loaded[:3])
+    assert loaded.sha256 == mnist.load("own.npz").sha256
 
 
-def test_the_sum_names_images_labels_and_shapes(rng, genuine, no_fetch):
-    images, labels = save_npz(rng)
-    first = mnist.load("own.npz").sha256
-    assert first == mnist.load("own.npz").sha256
-    assert len(first) == 64
-    other_image, other_label = images.copy(), labels.copy()
-    other_image[14, 27, 27] ^= 1
-    other_label[0] ^= 1
-    sums = {first}
-    for change in (
-        {"images": other_image},
-        {"labels": other_label},
-        {"images": images.reshape(15, 14, 56)},
-    ):
-        save_npz(rng, **{"images": images, "labels": labels, **change})
-        sums.add(mnist.load("own.npz").sha256)
-    assert len(sums) == 4
+def test_a_run_begun_on_splits_in_order_gets_them(rng, genuine, no_fetch):
+    """Their SHA-256 tells; labels are as they were, gaps included."""
+    images, labels = save_npz(rng, 15, labels=np.arange(15) % 3 * 2)
+    parts = [slice(11), slice(11, 13), slice(13, 15)]
+    old = [mnist.Split(images[part], labels[part].astype(np.uint8)) for part in parts]
+    sha256 = mnist.digest(*old)
+    loaded = mnist.load("own.npz", sha256=sha256)
+    assert loaded.sha256 == sha256
+    for split, expected in zip(loaded, old):
+        assert all(map(np.array_equal, split, expected))
+    assert loaded.class_names == ("0", "1", "2", "3", "4")
+    now = mnist.load("own.npz")
+    assert mnist.load("own.npz", sha256=now.sha256).class_names == ("0", "2", "4")
 
 
-def test_labels_must_fit_the_model(rng, genuine, no_fetch):
-    save_npz(rng, labels=np.arange(15) % 12)
-    with pytest.raises(DataError, match="up to 11, but the model has 10 classes"):
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (np.arange(28) % 4 + 1, "1 2 3 4"),
+        (np.arange(28) % 2 * 2 - 1, "-1 1"),
+        (np.array(["dog", "cat"])[np.arange(28) % 2], "cat dog"),
+        (np.array(["n10", "n9", "n9a"])[np.arange(28) % 3], "n9 n9a n10"),
+        (np.array(["10", "2"])[np.arange(28) % 2], "2 10"),
+    ],
+)
+def test_classes_are_the_labels_of_the_training_images(
+    rng, genuine, no_fetch, labels, names
+):
+    """Whatever they are called; numbers in names are sorted as numbers."""
+    images, _ = save_npz(rng, labels=labels)
+    loaded = mnist.load("own.npz")
+    assert loaded.class_names == tuple(names.split())
+    texts = np.array(list(map(str, labels.tolist())))
+    index = np.array([loaded.class_names.index(text) for text in texts])
+    assert_same_examples(loaded, images, index)
+
+
+def test_300_classes_are_300_classes(rng, genuine, no_fetch):
+    """No label is cut to a byte."""
+    labels = np.arange(2100) % 300
+    images = np.zeros((2100, 5, 5), np.uint8)
+    images[:, 0, 0], images[:, 0, 1], images[:, 1, 1] = labels // 256, labels % 256, 255
+    np.savez("own.npz", images=images, labels=labels)
+    loaded = mnist.load("own.npz")
+    assert len(loaded.class_names) == 300
+    for split in loaded[:3]:
+        written = split.images[:, 0, 0].astype(int) * 256 + split.images[:, 0, 1]
+        assert np.array_equal(split.labels, written)
+    assert loaded.train.labels.max() == 299
+
+
+def test_a_class_that_training_lacks_is_refused_and_a_rare_one_told(
+    rng, genuine, no_fetch
+):
+    images, _ = digits(rng, 30)
+    pairs = {"x_train": images, "y_train": np.arange(30) % 3}
+    np.savez("own.npz", x_test=images[:4], y_test=np.array([0, 1, 2, 3]), **pairs)
+    with pytest.raises(DataError, match=r"test images of class 3, .* \(0, 1, 2\)"):
         mnist.load("own.npz")
-    assert mnist.load("own.npz", num_classes=12).train.labels.max() == 10
-    save_npz(rng, labels=np.arange(15) - 1)
-    with pytest.raises(DataError, match="down to -1"):
-        mnist.load("own.npz", num_classes=20)
-    save_npz(rng, labels=np.full(15, 256))
-    with pytest.raises(DataError, match="up to 256"):
+    save_npz(rng, labels=np.where(np.arange(28) == 20, 7, np.arange(28) % 2))
+    loaded = mnist.load("own.npz")
+    assert "7 (1)" in loaded.notes[-1] and 2 in loaded.train.labels
+    save_npz(rng, labels=np.zeros(28, int))
+    with pytest.raises(DataError, match="give two or more"):
+        mnist.load("own.npz")
+
+
+def test_the_classes_of_an_agent_number_other_data(rng, genuine, no_fetch):
+    """Names decide, not the order of the labels there."""
+    save_npz(rng, labels=np.array(["cat", "dog"])[np.arange(28) % 2])
+    loaded = mnist.load("own.npz", class_names=("dog", "bird", "cat"))
+    assert {*loaded.train.labels} == {0, 2}
+    with pytest.raises(DataError, match="class cat, which is not one of the classes"):
+        mnist.load("own.npz", class_names=("dog", "bird"))
+
+
+def test_images_are_inverted_resized_and_given_colour(rng, genuine, no_fetch):
+    images, labels = save_npz(rng)
+    assert_same_examples(mnist.load("own.npz", invert=True), 255 - images, labels)
+    loaded = mnist.load("own.npz", size=(14, 20), channels=3)
+    assert loaded.train.images.shape == (20, 14, 20, 3)
+    assert "28 x 28 pixels are resized to 14 x 20" in loaded.notes[0]
+
+
+def test_what_looks_wrong_is_noted(rng, genuine, no_fetch):
+    images, _ = digits(rng, 28)
+    save_npz(rng, images=255 - images)
+    assert "--invert" in mnist.load("own.npz").notes[0]
+    assert mnist.load("own.npz", invert=True).notes == ()
+    save_npz(rng, images=images / 255 / 255)
+    with pytest.raises(DataError, match=r"own\.npz: pixels .* only once"):
         mnist.load("own.npz")
 
 
@@ -248,20 +377,14 @@ def test_too_few_examples_are_refused(rng, genuine, no_fetch):
     with pytest.raises(DataError, match="too few"):
         mnist.load("own.npz")
     put(Path("own"), idx_files(rng, train=5, test=1))
-    with pytest.raises(DataError, match="too few"):
+    with pytest.raises(DataError, match=r"too few|not one of"):
         mnist.load("own")
 
 
 def test_a_count_that_differs_is_refused(rng, genuine, no_fetch):
     save_npz(rng, labels=np.arange(10))
-    with pytest.raises(DataError, match="15 images, but 10 labels"):
+    with pytest.raises(DataError, match="28 images, but 10 labels"):
         mnist.load("own.npz")
-
-
-def test_a_path_that_leads_nowhere_is_refused(genuine, no_fetch):
-    with pytest.raises(DataError, match="no folder and no .npz"):
-        mnist.load("mistyped.npz")
-    assert os.listdir() == []
 
 
 @pytest.mark.parametrize("data", ["file/below", "x" * 300, "loop", "own"])
@@ -281,7 +404,7 @@ def test_a_file_without_permission_is_one_line(rng, genuine, no_fetch, monkeypat
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(mnist, "read_npz", refuse)
+    monkeypatch.setattr(mnist.own_data, "_read_npz", refuse)
     with pytest.raises(DataError, match="cannot read own.npz: Permission denied"):
         mnist.load("own.npz")
 
@@ -310,9 +433,9 @@ def _cells(row):
 
 
 def fuzz(rng, count):
-    save_npz(rng, 8, images=digits(rng, 8, (3, 2))[0])
+    save_npz(rng, 9, images=digits(rng, 9, (3, 2))[0], labels=np.arange(9) % 2)
     whole = Path("own.npz").read_bytes()
-    own = put(Path("own"), idx_files(rng, 6, 1, (3, 2)))
+    own = put(Path("own"), idx_files(rng, 24, 1, (3, 2)))
 
     @settings(max_examples=count, deadline=None, database=None)
     @given(
@@ -334,7 +457,7 @@ def fuzz(rng, count):
             assert "\n" not in str(error)
         else:
             assert all(len(split.labels) for split in loaded[:3])
-            assert max(split.labels.max() for split in loaded[:3]) < 10
+            assert loaded.train.labels.max() == len(loaded.class_names) - 1
         finally:
             Path(name).write_bytes(before)
 

@@ -1,5 +1,6 @@
-"""A user's own .npz: converted exactly, or refused in one line and in bounded memory."""
+"""A user's own data, in each layout that people have: read whole, or refused in a line."""
 
+import gzip
 import io
 import os
 import pickle
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from ramnp.datasets.own_data import read_npz
+from ramnp.datasets import own_data
+from ramnp.datasets.idx import idx_bytes
 from ramnp.support.errors import DataError
 
 BYTES = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
@@ -30,90 +33,64 @@ def saved(path, images=BYTES, labels=LABELS):
     return path
 
 
+def read_npz(path):
+    """The images and labels for training."""
+    return own_data.read(path).examples["train"]
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_bytes_and_labels_come_back_as_they_are(path, save):
+    """An array of another name is ignored."""
     save(path, images=BYTES, labels=LABELS, other="ignored")
     images, labels = read_npz(path)
     assert images.dtype == np.uint8
     assert np.array_equal(images, BYTES)
     assert np.array_equal(labels, LABELS)
-
-
-@pytest.mark.parametrize("dtype", ["<f4", ">f4", "f8"])
-def test_floats_from_0_to_1_are_rounded_to_bytes(path, dtype):
-    images, _ = read_npz(saved(path, (BYTES / 255).astype(dtype)))
-    assert np.array_equal(images, BYTES)
-    near = np.full((6, 4, 3), 99.6 / 255, dtype)
-    assert (read_npz(saved(path, near))[0] == 100).all()
-
-
-@pytest.mark.parametrize("dtype", ["i2", ">i8", "u4"])
-def test_integers_from_0_to_255_are_bytes(path, dtype):
-    assert np.array_equal(read_npz(saved(path, BYTES.astype(dtype)))[0], BYTES)
-
-
-def test_bool_pixels_are_black_or_white(path):
-    images, _ = read_npz(saved(path, BYTES > 99))
-    assert np.array_equal(images, np.where(BYTES > 99, 255, 0))
-
-
-def test_the_order_in_memory_does_not_matter(path):
-    images, _ = read_npz(saved(path, np.asfortranarray(BYTES)))
-    assert np.array_equal(images, BYTES)
-    assert images.flags.c_contiguous
-
-
-def with_value(value, dtype):
-    images = (BYTES / 255).astype(dtype)
-    images[3, 2, 1] = value
-    return images
+    save(path, images=np.asfortranarray(BYTES), labels=LABELS)
+    assert np.array_equal(read_npz(path)[0], BYTES)
 
 
 @pytest.mark.parametrize(
-    ("images", "message"),
+    ("names", "parts"),
     [
-        (with_value(np.nan, "f4"), "NaN"),
-        (with_value(np.inf, "f8"), r"\[0, 1\]"),
-        (with_value(1.001, "f8"), r"\[0, 1\]"),
-        (with_value(-0.001, "f4"), r"\[0, 1\]"),
-        (BYTES.astype("f4"), r"\[0, 1\]"),
-        (with_value(256, "i4"), "256"),
-        (with_value(-1, "i4"), "-1"),
-        ((BYTES > 99).astype("u1"), "bool"),
-        (BYTES[0], "shape"),
-        (BYTES[..., None], "shape"),
-        (np.uint8(3), "shape"),
-        (BYTES.astype(complex), "dtype"),
-        (BYTES.astype(str), "dtype"),
-        (BYTES.astype(object), "dtype|plain"),
+        ("images labels", ["train"]),
+        ("x y", ["train"]),
+        ("X Y", ["train"]),
+        ("data target", ["train"]),
+        ("arr_0 arr_1", ["train"]),
+        ("x_train y_train x_test y_test", ["train", "test"]),
+        ("train_images train_labels test_images test_labels", ["train", "test"]),
+        ("X_train Y_train X_val Y_val X_test Y_test", ["train", "valid", "test"]),
     ],
 )
-def test_pixels_outside_their_range_or_of_another_kind_are_refused(
-    path, images, message
-):
-    with pytest.raises(DataError, match=message):
-        read_npz(saved(path, images))
+def test_the_names_of_the_arrays_say_what_they_are(path, names, parts):
+    """Those that other libraries and data sets use; the class names may be there, too."""
+    pairs = [(BYTES + i, LABELS + i) for i in range(len(parts))]
+    arrays = [array for pair in pairs for array in pair]
+    np.savez(path, class_names=["zero", "one"], **dict(zip(names.split(), arrays)))
+    found = own_data.read(path)
+    assert [*found.examples] == parts or {*found.examples} == {*parts}
+    for part, pair in zip(parts, pairs):
+        assert all(map(np.array_equal, found.examples[part], pair))
+    assert found.names == {0: "zero", 1: "one"}
 
 
 @pytest.mark.parametrize(
-    "labels",
-    [LABELS / 1.0, LABELS > 2, LABELS.astype(str), LABELS[:, None], np.int64(3)],
-    ids=["float", "bool", "text", "2-d", "0-d"],
+    ("arrays", "message"),
+    [
+        ({"images": BYTES}, "must hold images and labels, .* but holds images"),
+        ({"labels": LABELS}, "but holds labels"),
+        ({"x_train": BYTES, "y_test": LABELS}, "but holds x_train, y_test"),
+        ({"x_test": BYTES, "y_test": LABELS}, "must hold"),
+        ({}, "but holds nothing"),
+        ({"x": BYTES, "images": BYTES, "y": LABELS}, "several arrays of train images"),
+        ({"x": np.array([BYTES, 0], object), "y": LABELS}, "numpy.stack"),
+    ],
 )
-def test_labels_that_are_no_list_of_integers_are_refused(path, labels):
-    with pytest.raises(DataError, match="labels"):
-        read_npz(saved(path, labels=labels))
-
-
-@pytest.mark.parametrize("name", ["images", "labels"])
-def test_a_missing_array_is_named(path, name):
-    np.savez(path, **{"images": BYTES, "labels": LABELS, name + "s": LABELS})
-    with zipfile.ZipFile(path) as archive:
-        kept = {n: archive.read(n) for n in archive.namelist() if n != f"{name}.npy"}
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, content in kept.items():
-            archive.writestr(member, content)
-    with pytest.raises(DataError, match=f"one array named {name}"):
+def test_arrays_that_make_no_data_are_named(path, arrays, message):
+    """What is expected and what is there."""
+    np.savez(path, **arrays)
+    with pytest.raises(DataError, match=message):
         read_npz(path)
 
 
@@ -129,13 +106,6 @@ def test_nothing_is_unpickled(path, tmp_path):
     with pytest.raises(DataError):
         read_npz(path)
     assert not (tmp_path / "pwned").exists()
-
-
-def test_what_is_no_file_is_refused(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe", tmp_path / "missing.npz"):
-        with pytest.raises(DataError, match="no folder and no .npz"):
-            read_npz(path)
 
 
 def npy(shape, dtype="|u1", data=b""):
@@ -161,8 +131,8 @@ def archived(path, images, method=STORED, claimed=None):
 BOMB = npy((1 << 10, 1 << 10, 1 << 10)) + bytes(64 << 20)
 LONG_HEADER = b"\x93NUMPY\2\0" + struct.pack("<I", 400 << 20) + bytes(64 << 20)
 CASES = {
-    "32 GiB in the header": ("promises", npy((1 << 15, 1 << 10, 1 << 10))),
-    "huge numbers in the header": ("promises", npy((10**30, 10**30, 10**30))),
+    "32 GiB in the header": ("states", npy((1 << 15, 1 << 10, 1 << 10))),
+    "huge numbers in the header": ("states", npy((10**30, 10**30, 10**30))),
     "negative sizes": ("damaged", npy((-1, -1, 4), data=b"1234")),
     "2 GiB in header and directory": (
         "claims 2147483776 bytes",
@@ -223,7 +193,7 @@ def test_a_member_that_is_there_twice_is_refused(path):
         archive.writestr("images.npy", npy((1, 2, 2), data=b"1234"))
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("images.npy", npy((1, 2, 2), data=b"1234"))
-    with pytest.raises(DataError, match="one array named images"):
+    with pytest.raises(DataError, match="several arrays"):
         read_npz(path)
 
 
@@ -283,10 +253,9 @@ def fuzz(folder, count):
         except DataError as error:
             assert "\n" not in str(error)
         except OSError:
-            pass  # mnist.load makes one line of it
+            pass  # load makes one line of it
         else:
-            assert images.dtype == np.uint8 and images.ndim == 3
-            assert labels.dtype.kind in "iu" and labels.ndim == 1
+            assert {images.dtype.kind, labels.dtype.kind} <= {*"biufU"}
 
     any_bytes_are_read_or_refused()
 
@@ -298,3 +267,173 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path):
 @pytest.mark.slow
 def test_100_000_files_of_any_bytes_are_read_or_refused_in_one_line(tmp_path):
     fuzz(tmp_path, 100_000)
+
+
+PIXELS = np.random.default_rng(3).integers(0, 256, (40, 25))
+CLASSES = np.arange(40) % 4
+PIXELS[:, [0, 24]] = 0  # background, as in most tables of images
+
+
+def write_table(path, layout, classes=CLASSES, pixels=PIXELS):
+    """Write a .csv: the class first or last, perhaps a header and an index."""
+    places, delimiter = layout.split(), ";" if "semicolon" in layout else ","
+    label, names = "label", [f"pixel{i}" for i in range(pixels.shape[1])]
+    names = [*names, label] if "last" in places else [label, *names]
+    rows = [names] if "header" in places else []
+    for cls, row in zip(classes, pixels):
+        rows.append([*row, cls] if "last" in places else [cls, *row])
+    if "index" in places:
+        rows = [["", *rows[0]], *([i, *row] for i, row in enumerate(rows[1:]))]
+    path.write_text("".join(f"{delimiter.join(map(str, row))}\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "first header",
+        "last header",
+        "first",
+        "last",
+        "last semicolon",
+        "first header index",
+    ],
+)
+def test_a_table_has_the_class_first_or_last(tmp_path, layout):
+    """With or without a header, with an index as pandas writes it, by commas or not."""
+    path = write_table(tmp_path / "a.csv", layout)
+    pixels, labels = own_data.read(path).examples["train"]
+    assert np.array_equal(pixels, PIXELS) and pixels.dtype.kind == "i"
+    assert np.array_equal(labels, CLASSES)
+
+
+def test_a_table_may_hold_names_and_fractions(tmp_path):
+    """Text is a class by its name; pixels from 0 to 1 stay floats."""
+    names = np.array(["cat", "dog"])[CLASSES % 2]
+    path = write_table(tmp_path / "a.csv", "last", names, PIXELS / 256)
+    pixels, labels = own_data.read(path).examples["train"]
+    assert np.array_equal(pixels, (PIXELS / 256).astype(np.float32))
+    assert labels.tolist() == names.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "one image in each row"),
+        ("label,a,b\n", "one image in each row"),
+        ("label,a,b\n1,2\n", "row"),
+        ("label,a,b\n1,2,x\n", "'x'"),
+        ("1,2,3,4\n4,3,2,1\n", 'write a header with "label"'),
+        ("\x00\xff", "one image in each row"),
+    ],
+)
+def test_a_table_of_other_things_is_one_line(tmp_path, text, message):
+    """Empty, of rows that differ in length, of text, without a column for the class."""
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(DataError, match=message) as error:
+        own_data.read(tmp_path / "a.csv")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_tables_and_the_names_beside_them(tmp_path):
+    """As Kaggle publishes Fashion-MNIST; classes.txt names the classes."""
+    write_table(tmp_path / "fashion-mnist_train.csv", "first header")
+    write_table(tmp_path / "fashion-mnist_test.csv", "first header", CLASSES[:8])
+    (tmp_path / "classes.txt").write_text("T-shirt\nTrouser\nPullover\nDress\n")
+    found = own_data.read(tmp_path)
+    assert len(found.examples["train"][1]) == 40 and len(found.examples["test"][1]) == 8
+    assert found.names == {0: "T-shirt", 1: "Trouser", 2: "Pullover", 3: "Dress"}
+
+
+def put_pictures(folder, *classes, count=3):
+    """Write pictures of one colour, another for each class."""
+    for i, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for n in range(count):
+            Image.new("L", (6, 5), 10 * i + n).save(folder / name / f"{n}.png")
+
+
+def test_a_folder_of_folders_of_pictures(tmp_path):
+    """Each folder is a class; other files are told, hidden ones ignored."""
+    put_pictures(tmp_path, "cat", "dog")
+    (tmp_path / "cat" / "notes.txt").write_text("fluffy")
+    (tmp_path / "cat" / ".DS_Store").write_bytes(b"")
+    found = own_data.read(tmp_path)
+    images, labels = found.examples["train"]
+    assert images.shape == (6, 5, 6) and labels == ["cat"] * 3 + ["dog"] * 3
+    assert images[:, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
+    assert "1 files" in found.notes[0]
+
+
+def test_pictures_may_come_in_splits(tmp_path):
+    """train, test and valid hold a folder for each class."""
+    for part in ("train", "test", "val"):
+        put_pictures(tmp_path / part, "cat", "dog")
+    examples = own_data.read(tmp_path).examples
+    assert {*examples} == {"train", "test", "valid"}
+    assert examples["test"][1] == ["cat"] * 3 + ["dog"] * 3
+
+
+@pytest.mark.parametrize("name", ["cat", "empty", "a.txt"])
+def test_what_holds_no_data_is_told_what_does(tmp_path, name):
+    """A folder of one class, an empty one, a file of another kind."""
+    put_pictures(tmp_path, "cat")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(DataError, match="one folder of pictures for each class"):
+        own_data.read(tmp_path / name)
+
+
+def put_idx(folder, train="train-{}-idx{}-ubyte", test="t10k-{}-idx{}-ubyte"):
+    """Write a set of IDX files under names of this pattern."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for pattern, count in ((train, 6), (test, 3)):
+        for what, ndim, array in (
+            ("images", 3, BYTES),
+            ("labels", 1, LABELS.astype("u1")),
+        ):
+            content = idx_bytes(array[:count])
+            name = pattern.format(what, ndim)
+            content = gzip.compress(content) if name.endswith(".gz") else content
+            (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("place", ["", "raw", "MNIST/raw"])
+@pytest.mark.parametrize("dot", ["-", "."])
+def test_idx_files_under_every_name_they_are_published_by(tmp_path, place, dot):
+    """Dotted, packed or plain, in a folder raw as PyTorch makes it."""
+    put_idx(
+        tmp_path / place,
+        f"train-{{}}{dot}idx{{}}-ubyte",
+        f"t10k-{{}}{dot}idx{{}}-ubyte.gz",
+    )
+    examples = own_data.read(tmp_path).examples
+    for part, count in (("train", 6), ("test", 3)):
+        assert np.array_equal(examples[part][0], BYTES[:count])
+        assert np.array_equal(examples[part][1], LABELS[:count])
+
+
+def test_emnist_is_put_upright_and_has_its_letters(tmp_path):
+    """Its files hold columns as rows; several sets lie in one folder."""
+    for name in ("letters", "digits"):
+        pattern = f"emnist-{name}-{{part}}-{{{{}}}}-idx{{{{}}}}-ubyte.gz"
+        put_idx(tmp_path, pattern.format(part="train"), pattern.format(part="test"))
+    (tmp_path / "emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n")
+    found = own_data.read(tmp_path / "emnist-letters")
+    assert np.array_equal(found.examples["train"][0], BYTES.swapaxes(1, 2))
+    assert found.names == {1: "A", 2: "B"}
+    with pytest.raises(
+        DataError, match=r"several sets .*emnist-digits, .*emnist-letters"
+    ):
+        own_data.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "missing", ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"]
+)
+def test_an_idx_file_that_lacks_is_named(tmp_path, missing):
+    """The others are not called damaged for it."""
+    (put_idx(tmp_path) / missing).unlink()
+    with pytest.raises(DataError, match=f"lacks the file {missing}: add it"):
+        own_data.read(tmp_path)

@@ -297,9 +297,9 @@ def test_a_canvas_smaller_than_the_digits_is_one_line(rng):
 
 @pytest.mark.parametrize("model", ["fc", "conv"])
 def test_a_baseline_for_images_of_another_size_is_one_line(rng, model):
-    """It says how to set the size up; a canvas has its own, and the agent needs none."""
+    """It says which size it takes; a canvas has its own, and the agent needs none."""
     split, index = small_split(0, 5, height=20, width=28), np.arange(5)
-    with pytest.raises(DataError, match="--image-height 20 --image-width 28$") as error:
+    with pytest.raises(DataError, match="takes 28 x 28 pixels, .* 20 x 28") as error:
         scenes.compose(split, index, rng, Config(model=model))
     assert len(str(error.value).splitlines()) == 1
     for settings in (

@@ -1,14 +1,19 @@
 """What an agent says of images, and which it refuses."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 from ramnp.agent import model
 from ramnp.comparison import whole_image
+from ramnp.datasets.splits import Digits
 from ramnp.learning import predictor
+from ramnp.learning.config import Config
 from ramnp.learning.predictor import Agent
 from ramnp.support.errors import UserError
-from tests.helpers import small_config
+from tests.helpers import small_config, small_split
 
 
 @pytest.fixture
@@ -108,22 +113,123 @@ def test_no_images_are_seen_as_none(agent):
 
 @pytest.mark.parametrize(
     "images",
-    [
-        np.zeros((9, 9), np.uint8),
-        np.zeros((2, 9, 9, 1), np.uint8),
-        np.zeros((2, 0, 9), np.uint8),
-        np.zeros((2, 9, 9), np.int64),
-        np.zeros((2, 9, 9), object),
-        np.full((2, 9, 9), 1.5),
-        np.full((2, 9, 9), -0.1),
-        np.full((2, 9, 9), np.nan),
-    ],
+    [np.zeros((11, 13), np.uint8), np.zeros((2, 0, 9), np.uint8), [["a"]], [[[256]]]],
 )
 def test_what_is_no_batch_of_images_is_refused(agent, images):
     """Wrong shape, type or range: one line that says so."""
-    with pytest.raises(UserError, match="images") as error:
+    with pytest.raises(UserError, match=r"images|pixels") as error:
         agent.predict(images)
     assert "\n" not in str(error.value)
+
+
+def test_every_form_of_an_image_gives_the_same_answer(agent, images):
+    """One reader for predict and --data: other integers, lists, an axis of length 1."""
+    seen = agent.predict(images)
+    for form in (images.astype(int), images.tolist(), images[..., None]):
+        assert all(map(np.array_equal, seen, agent.predict(form)))
+    black_and_white = np.where(images > 99, 255, 0).astype(np.uint8)
+    as_bool = agent.predict(images > 99)
+    assert all(map(np.array_equal, as_bool, agent.predict(black_and_white)))
+
+
+def test_an_image_gets_the_same_answer_whatever_its_neighbours(agent, rng):
+    """Noise is drawn per image: alone, in a batch, in another order."""
+    images = rng.integers(256, size=(50, 11, 13), dtype=np.uint8)
+    seen = agent.predict(images, rollouts=3)
+    order = rng.permutation(50)
+    shuffled = agent.predict(images[order], rollouts=3)
+    for one in (shuffled.locations, shuffled.step_probabilities):
+        assert np.abs(one).max() > 0
+    assert np.allclose(shuffled.locations, seen.locations[order], atol=1e-5)
+    alone = [agent.predict(image[None], rollouts=3) for image in images]
+    assert np.array_equal([one.classes[0] for one in alone], seen.classes)
+    locations = np.concatenate([one.locations for one in alone])
+    assert np.allclose(locations, seen.locations, atol=1e-5)
+    # Each image has noise of its own, and each glimpse, too.
+    assert len(np.unique(seen.locations[:, 0], axis=0)) == 50
+    assert len(np.unique(seen.locations[0], axis=0)) == 4
+
+
+def test_the_noise_of_images_is_normal_and_uniform(rng):
+    """Even for images that differ in one pixel by one."""
+    images = np.zeros((4000, 40, 100), np.uint8)
+    images.reshape(4000, 4000)[np.arange(4000), np.arange(4000)] = 1
+    noise = predictor.ImageNoise(images, seed=0)
+    normal, uniform = (
+        noise.standard_normal((4000, 2), "f4"),
+        noise.random((4000, 2), "f4"),
+    )
+    assert normal.dtype == uniform.dtype == np.float32
+    assert kstest(normal.ravel(), "norm").pvalue > 0.01
+    assert kstest(uniform.ravel(), "uniform").pvalue > 0.01
+    together = np.corrcoef(np.concatenate([normal, uniform], axis=1).T)
+    assert np.abs(together - np.eye(4)).max() < 0.06
+
+
+def known(agent, **changes):
+    """The agent as a run leaves it, with what it knows of its data."""
+    data = {
+        "path": None,
+        "sha256": "ab",
+        "class_names": list("abcde"),
+        "brightness": 0.1,
+    }
+    config = dataclasses.replace(agent.config, image_height=11, image_width=13)
+    return agent._replace(data=data | changes, config=config)
+
+
+def test_images_of_another_size_than_in_training_are_refused(agent, images):
+    """With the size that is expected; on a canvas, that of the scene."""
+    known(agent).predict(images // 9)
+    with pytest.raises(UserError, match="13 x 11 pixels: .* trained on 11 x 13"):
+        known(agent).predict(images.swapaxes(1, 2))
+    canvas = agent._replace(config=dataclasses.replace(agent.config, canvas_size=60))
+    with pytest.raises(UserError, match="11 x 13 pixels: .* trained on 60 x 60"):
+        canvas.predict(images)
+
+
+def test_images_that_look_inverted_are_told(agent, images):
+    """By their brightness; what the agent was trained on gives no warning."""
+    dark = images // 9
+    agent.predict(255 - dark)  # knows nothing of its data
+    known(agent).predict(dark)
+    for inverted in (255 - dark, (255 - dark) / 255):
+        with pytest.warns(UserWarning, match=r"7 of 7 images look inverted: .* 0\.10"):
+            known(agent).predict(inverted)
+    mixed = np.concatenate([dark, 255 - dark[:2]])
+    with pytest.warns(UserWarning, match=r"2 of 9 .* give 255 - images"):
+        known(agent).predict(mixed)
+
+
+def test_an_agent_trained_on_inverted_images_inverts(agent, images):
+    """It takes images as the user has them, or as prepared for training."""
+    inverting = known(agent, brightness=0.5)
+    inverting = inverting._replace(
+        config=dataclasses.replace(inverting.config, invert=True)
+    )
+    expected = known(agent, brightness=0.5).predict(255 - images)
+    assert all(map(np.array_equal, expected, inverting.predict(images)))
+    prepared = inverting.predict(255 - images, prepared=True)
+    assert all(map(np.array_equal, expected, prepared))
+    as_floats = inverting.predict(images / 255)
+    assert np.allclose(as_floats.probabilities, expected.probabilities, atol=1e-5)
+
+
+def test_classes_are_named(agent, images):
+    """By the data's names, or by their numbers."""
+    seen = agent.predict(images)
+    assert seen.names.tolist() == [str(c) for c in seen.classes]
+    seen = known(agent, brightness=0.5).predict(images)
+    assert seen.names.tolist() == ["abcde"[c] for c in seen.classes]
+
+
+def test_what_is_kept_of_the_data_describes_the_scenes():
+    """Names, SHA-256, path and the mean pixel."""
+    split = small_split(0, 9)
+    digits = Digits(split, split, split, "ab", ("cat", "dog"), (), "/here")
+    about = predictor.describe_data(digits, Config())
+    assert about.pop("brightness") == pytest.approx(split.images.mean() / 255, rel=1e-5)
+    assert about == {"path": "/here", "sha256": "ab", "class_names": ["cat", "dog"]}
 
 
 def test_fewer_than_one_rollout_is_refused(agent, images):
@@ -145,5 +251,5 @@ def test_a_comparison_network_is_an_agent_without_glimpses(model, images, rng):
     assert seen.step_probabilities.shape == (7, 1, 5)
     assert seen.locations.shape == (7, 0, 2)
     assert agent.predict(images[:0]).locations.shape == (0, 0, 2)
-    with pytest.raises(UserError, match="13 x 11 pixels: this model takes 11 x 13"):
+    with pytest.raises(UserError, match="13 x 11 pixels: .* 11 x 13"):
         agent.predict(images.swapaxes(1, 2))

@@ -1,11 +1,20 @@
-"""The four tasks are the paper's, and each recipe is a whole configuration."""
+"""The paper's four tasks are as in the paper; a user's own follows from its images."""
 
 import dataclasses
 
+import numpy as np
 import pytest
 
+from ramnp.datasets.splits import Digits, Split
 from ramnp.learning.config import Config
-from ramnp.learning.recipes import PAPER_ERRORS, RECIPES, TASKS, make_config
+from ramnp.learning.recipes import (
+    PAPER_ERRORS,
+    RECIPES,
+    TASKS,
+    fitted,
+    hint,
+    make_config,
+)
 from ramnp.support.errors import UserError
 
 SCENE = ("canvas_size", "num_clutter", "clutter_size")
@@ -49,7 +58,7 @@ def test_the_papers_recipe_adds_only_what_the_paper_does_not_give(task):
 def test_names_and_figures_are_complete():
     """The names that a configuration allows are those that are known here."""
     fields = {field.name: field for field in dataclasses.fields(Config)}
-    assert fields["task"].metadata["choices"] == tuple(TASKS) == tuple(PAPER_ERRORS)
+    assert fields["task"].metadata["choices"] == tuple(TASKS) == (*PAPER_ERRORS, "own")
     assert set(fields["recipe"].metadata["choices"]) == set(RECIPES)
     assert all(recipe.keys() == TASKS.keys() for recipe in RECIPES.values())
 
@@ -72,3 +81,55 @@ def test_unknown_names_are_one_line(option):
     (line,) = str(error.value).splitlines()
     known = TASKS if option == "task" else RECIPES
     assert all(name in line for name in known)
+
+
+def digits_of(count, shape, names="ab", background=0):
+    """Digits with so many training images of this shape, all of one class."""
+    images = np.full((count, *shape), background, np.uint8)
+    split = Split(images, np.zeros(count, np.uint8))
+    return Digits(split, split, split, "", tuple(names))
+
+
+def test_size_and_classes_follow_from_the_data():
+    """For every task; what contradicts the data is told with the right number."""
+    config = fitted(digits_of(9, (20, 30), "abc"), "translated", "quick", seed=3)
+    assert config == make_config(
+        "translated", seed=3, num_classes=3, image_height=20, image_width=30
+    )
+    mnist = digits_of(9, (28, 28), "0123456789")
+    for task in PAPER_ERRORS:
+        assert fitted(mnist, task, "best") == make_config(task, "best")
+    for name in ("num_classes", "image_height", "image_width"):
+        option = "--" + name.replace("_", "-")
+        with pytest.raises(UserError, match=f"{option} 17: the data has .*leave"):
+            fitted(digits_of(9, (20, 30), "abc"), **{name: 17})
+        fitted(digits_of(9, (17, 17), "a" * 17), **{name: 17})
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    ("count", "shape"),
+    [(50_000, (28, 28)), (50, (96, 128)), (9, (5, 3)), (300, (500, 500)), (2, (1, 1))],
+)
+def test_own_settings_follow_from_number_and_size(count, shape, recipe):
+    """A glimpse reaches over most of the image, and an epoch has some steps."""
+    config = fitted(digits_of(count, shape, background=255), "own", recipe)
+    widest = config.patch_size * 2 ** (config.num_scales - 1)
+    assert 0.75 * max(shape) <= widest or config.patch_size == min(shape)
+    assert hint(config, shape) is None
+    assert config.background == 1
+    if recipe != "paper":
+        assert 15 <= config.epochs <= 600
+        assert count < 40 or count / config.batch_size > 2
+        pixels = config.batch_size * config.num_scales * shape[0] * shape[1]
+        assert pixels <= 2**25
+    assert fitted(digits_of(count, shape), "own", recipe, epochs=3).epochs == 3
+
+
+def test_a_glimpse_that_sees_almost_nothing_is_told():
+    """Where the paper's sensor meets large images."""
+    assert "8 x 8 of 96 x 128 pixels" in hint(make_config(), (96, 128))
+    for task in PAPER_ERRORS:
+        side = make_config(task).canvas_size or 28
+        assert hint(make_config(task), (side, side)) is None
+    assert hint(make_config(model="fc"), (96, 128)) is None

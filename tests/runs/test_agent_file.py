@@ -97,7 +97,8 @@ def test_the_agents_that_come_with_the_project(task):
     assert result["num_test"] == 10_000
     for name in ("task", "recipe", "seed", "epochs"):
         assert result[name] == getattr(agent.config, name)
-    seen = agent.predict(np.zeros((1, 100, 100), np.uint8))
+    assert agent.data["sha256"] == result["data_sha256"] and agent.data["path"] is None
+    seen = agent.predict(np.zeros((1, *agent.config.scene_shape), np.uint8))
     assert seen.locations.shape == (1, agent.config.num_glimpses, 2)
 
 

@@ -11,7 +11,7 @@ from ramnp.datasets import mnist
 from ramnp.figures import curves, film, glimpses
 from ramnp.runs import run_folder, saved_state
 from ramnp.support import checkpoint
-from ramnp.support.errors import CheckpointError, UserError
+from ramnp.support.errors import CheckpointError, DataError, UserError
 from ramnp.support.files import RunLock
 from tests.helpers import TINY_RUN, sealed, write_digits
 
@@ -60,7 +60,7 @@ def test_a_run_begun_by_an_earlier_version_is_resumed(tmp_path, monkeypatch):
 def test_other_data_are_refused_on_resume(copy, tmp_path):
     """A run goes on with the digits that it began with."""
     data = write_digits(tmp_path / "others.npz", count=133)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(DataError, match="is not the data"):
         resume(copy, "--data", data)
 
 

@@ -1,0 +1,168 @@
+"""Arrays of images and labels in the forms that people have them, made into one form."""
+
+import math
+
+import numpy as np
+
+from ramnp.support.errors import DataError
+
+# Luma of red, green and blue (ITU-R BT.601), as Pillow's mode L.
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+# Bytes: images whose pixels differ by less are taken for a mistake in their scale.
+LEAST_CONTRAST = 32
+BRIGHT = 160  # a background at least this bright is unusual for what MNIST resembles
+
+
+def as_images(images, channels=1):
+    """Return images (B, height, width), or (B, height, width, 3) if channels is 3.
+
+    Takes uint8, other integers from 0 to 255, bool (True is white) and floats from 0 to
+    1, in lists or arrays of the shapes (B, H, W), (B, H, W, C), (B, C, H, W) and, for
+    squares, (B, H * W); C is 1, 3 or 4, and a fourth channel (alpha) is dropped. Colour
+    is turned into grey if channels is 1, grey repeated if it is 3. Floats stay floats,
+    everything else becomes uint8. Raises DataError for anything else.
+    """
+    images = _as_array(images, "images", "resize them, or give a folder of pictures")
+    if images.dtype.kind not in "biuf" or images.dtype.itemsize > 8:
+        raise DataError(
+            f"images have the dtype {images.dtype}: give bool, integers from 0 to 255 "
+            "or floats from 0 to 1"
+        )
+    images = _as_range(_as_shape(images))
+    if images.ndim == 4 and channels == 1:
+        dtype = images.dtype
+        images = images[..., :3].astype(np.float32) @ GREY
+        images = np.rint(images).astype(dtype) if dtype == np.uint8 else images
+    elif images.ndim == 4:
+        images = images[..., :3]
+    elif channels == 3:
+        images = np.repeat(images[..., None], 3, axis=-1)
+    return images
+
+
+def _as_array(values, name, advice):
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{name} are not all of one shape: {advice}") from error
+    if values.dtype == object:
+        raise DataError(f"{name} are Python objects of several shapes: {advice}")
+    return values
+
+
+def _as_shape(images):
+    """Return images as (B, H, W) or (B, H, W, 3 or 4), by their number of axes."""
+    shape = images.shape
+    if images.ndim == 2 and shape[1] == (side := math.isqrt(shape[1])) ** 2 > 0:
+        return images.reshape(-1, side, side)
+    if images.ndim == 4 and shape[3] not in (1, 3, 4) and shape[1] in (1, 3, 4):
+        images = np.moveaxis(images, 1, 3)
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    colour = images.ndim == 4 and images.shape[3] in (3, 4)
+    if not (images.ndim == 3 or colour) or 0 in images.shape[1:]:
+        raise DataError(
+            f"images of shape {shape}: must be (count, height, width), or (count, "
+            "height, width, 3) in colour; a single image is images[None]"
+        )
+    return images
+
+
+def _as_range(images):
+    """Return images as uint8, or as floats that lie within 0..1."""
+    if images.dtype == bool:
+        return np.multiply(images, 255, dtype=np.uint8, order="C")
+    if images.dtype == np.uint8 or not images.size:
+        return images.astype(np.uint8, copy=False)
+    with np.errstate(invalid="ignore"):
+        low, high = images.min(), images.max()
+    if images.dtype.kind == "f":
+        if low >= 0 and high <= 1:
+            return images
+        if math.isnan(low):
+            raise DataError("images hold NaN pixels: replace them")
+        if 0 <= low and high <= 255:
+            advice = "divide them by 255"
+        elif -1 <= low and high <= 1:
+            advice = "give (images + 1) / 2"
+        else:
+            advice = "give (images - low) / (high - low)"
+        raise DataError(
+            f"float pixels must lie in [0, 1], but go from {low:g} to {high:g}: {advice}"
+        )
+    if low < 0 or high > 255:
+        advice = ": give images / 65535" if 0 <= low and high <= 65535 else ""
+        raise DataError(
+            f"integer pixels must lie in 0..255, but go from {low} to {high}{advice}"
+        )
+    return images.astype(np.uint8)
+
+
+def to_bytes(images):
+    """Return images as uint8, floats rounded to the nearest of 256 levels."""
+    if images.dtype.kind == "f":
+        images = np.rint(255 * images)
+    return np.ascontiguousarray(images, np.uint8)
+
+
+def as_labels(labels):
+    """Return labels (N,) as integers or text, from any form that says the class.
+
+    Takes integers, bool, whole floats, text, each as (N,) or (N, 1), and one-hot rows.
+    """
+    labels = _as_array(labels, "labels", "give one class for each image")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and labels.dtype.kind in "biuf":
+        one_hot = np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()
+        labels = labels.argmax(axis=1) if one_hot else labels
+    if labels.ndim != 1:
+        raise DataError(
+            f"labels have the shape {labels.shape}: give (N,), one class for each image"
+        )
+    kind = labels.dtype.kind
+    if kind == "b":
+        return labels.astype(np.intp)
+    if kind == "f" and np.isfinite(labels).all() and (labels == labels.round()).all():
+        return labels.astype(np.int64)
+    if kind not in "iuU":
+        raise DataError(
+            f"labels are {labels.dtype} and not classes: give integers or names"
+        )
+    return labels
+
+
+def border(images):
+    """Return the median of the images' outermost pixels, the background as a rule."""
+    edges = images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]
+    return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
+
+
+def doubts(images):
+    """Return warnings about images as bytes, and raise DataError if they hold nothing.
+
+    What looks wrong would train all the same, to a worse result without an error.
+    """
+    low, high = int(images.min()), int(images.max())
+    remedy = "scale the pixels to 0..255, or as floats to 0..1, and only once"
+    if high - low < LEAST_CONTRAST:
+        raise DataError(
+            f"pixels as bytes only go from {low} to {high} of 255, almost without "
+            f"contrast: {remedy}"
+        )
+    warnings = []
+    if high - low < 3 * LEAST_CONTRAST:
+        warnings.append(f"pixels only go from {low} to {high} of 255: {remedy}")
+    axes = tuple(range(1, images.ndim))
+    flat = np.ptp(images, axis=axes) < LEAST_CONTRAST
+    if flat.any():
+        warnings.append(
+            f"{flat.sum():,} of {len(flat):,} images are almost without contrast, the "
+            f"first at index {flat.argmax()}: if they are not blank, {remedy}"
+        )
+    if (edge := border(images)) >= BRIGHT:
+        warnings.append(
+            f"the background is bright ({edge:.0f} of 255): for dark ink on white, "
+            "use --invert"
+        )
+    return warnings

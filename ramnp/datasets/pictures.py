@@ -1,0 +1,109 @@
+"""Picture files of any format, size and mode, as images of one size."""
+
+import contextlib
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ramnp.support import process
+from ramnp.support.errors import DataError
+
+# Not all that Pillow reads: it has other programs open some formats.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+LARGEST_SIDE = 128  # pixels, of the size that is chosen for pictures of several sizes
+
+
+def read_pictures(paths, size=None, channels=1):
+    """Return pictures as uint8 (N, height, width), or (N, height, width, 3), and notes.
+
+    size is (height, width) for all: by default their own if they share one of at most
+    128 pixels a side, else their median size, made smaller to 128. Pictures are turned
+    upright as their camera says and laid on white where they are transparent.
+    """
+    with (
+        warnings.catch_warnings(action="ignore"),
+        ThreadPoolExecutor(process.num_cores()) as pool,
+    ):
+        sizes = list(pool.map(_size, paths))
+        own = {*sizes}
+        if size is None:
+            middle = np.median(sizes, axis=0)
+            middle *= min(1, LARGEST_SIDE / middle.max())
+            size = tuple(max(1, round(side)) for side in middle)
+        images = np.array(list(pool.map(partial(_pixels, size, channels), paths)))
+    notes = []
+    if own != {size}:
+        smallest, largest = (f"{h} x {w}" for h, w in (min(own), max(own)))
+        notes.append(
+            f"pictures of {smallest} to {largest} pixels are resized to {size[0]} x "
+            f"{size[1]}, padded with their background (choose by --size H W)"
+            if smallest != largest
+            else f"pictures of {smallest} pixels are resized to {size[0]} x {size[1]} "
+            "(choose by --size H W)"
+        )
+    return images, notes
+
+
+def resize(images, size):
+    """Return images (N, H, W) or (N, H, W, 3) as uint8, fitted into size (H, W)."""
+    return np.array(
+        [np.asarray(_fit(Image.fromarray(image), size)) for image in images]
+    )
+
+
+def _size(path):
+    """Return the height and width of a picture when it is upright."""
+    with _open(path) as image:
+        width, height = image.size
+        sideways = image.getexif().get(0x0112, 1) >= 5  # orientation
+        return (width, height) if sideways else (height, width)
+
+
+def _pixels(size, channels, path):
+    """Return the pixels of a picture: grey (H, W) or colour (H, W, 3)."""
+    mode = "RGB" if channels == 3 else "L"
+    with _open(path) as image:
+        image.draft(mode, (2 * max(size), 2 * max(size)))  # a JPEG, decoded smaller
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits
+            image = Image.fromarray(
+                (np.asarray(image) // 257).clip(0, 255).astype("u1")
+            )
+        elif image.mode == "F":
+            raise ValueError("its pixels are floats: save it with 8 bits")
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return np.asarray(_fit(image.convert(mode), size))
+
+
+def _fit(image, size):
+    """Return a picture fitted into size: its aspect is kept, the rest is background."""
+    height, width = size
+    if image.size == (width, height):
+        return image
+    image = ImageOps.contain(image, (width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+    middle = np.median(np.concatenate(edges), axis=0).astype(int).tolist()
+    colour = tuple(middle) if pixels.ndim == 3 else middle
+    canvas = Image.new(image.mode, (width, height), colour)
+    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+    return canvas
+
+
+@contextlib.contextmanager
+def _open(path):
+    """Open a picture; DataError names the file for whatever Pillow makes of its bytes."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            yield image
+    except Exception as error:
+        raise DataError(
+            f"cannot read the picture {path}: {error}; remove it, or save it as PNG or "
+            "JPEG"
+        ) from error
