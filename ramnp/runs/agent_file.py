@@ -13,8 +13,11 @@ from ramnp.learning.recipes import TASKS
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, UserError, brief
 
-# The trained agents that come with the project.
-TRAINED = os.path.join(os.path.dirname(__file__), "..", "..", "data", "trained")
+# The trained agents that come with the project: in a checkout, or in the wheel.
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+TRAINED = os.path.join(os.path.dirname(_PACKAGE), "data", "trained")
+if not os.path.isdir(TRAINED):
+    TRAINED = os.path.join(_PACKAGE, "trained")
 # The file keeps these metrics of the agent's epoch; see metrics.jsonl.
 METRICS = (
     "epoch",
