@@ -2,13 +2,24 @@
 
 import argparse
 import dataclasses
+import difflib
+import json
 import os
+import tomllib
 
-from ramnp.learning.config import LARGEST_SIDE, Config, option_name
+from ramnp.learning.config import LARGEST_SIDE, SECTIONS, Config, option_name
 from ramnp.learning.recipes import RECIPES, TASKS, fitted, make_config
 from ramnp.runs import run_data, run_folder
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
+from ramnp.support.files import write_atomically
+
+# The settings that people change first; --help-all shows the others.
+COMMON = (
+    *("task", "recipe", "model", "seed", "epochs", "num_glimpses", "patch_size"),
+    *("num_scales", "h_size", "location_std", "reward", "optimizer"),
+    *("learning_rate", "batch_size"),
+)
 
 
 def parse(arguments):
@@ -18,7 +29,7 @@ def parse(arguments):
         description="Train a Recurrent Attention Model. The run folder holds config, "
         "metrics, checkpoints, the test result and pictures.",
         epilog="The defaults shown are those of the task and recipe on the same "
-        "command line.",
+        "command line. --help-all explains all settings.",
     )
     command_line.add_data_and_threads(parser)
     parser.add_argument(
@@ -49,10 +60,25 @@ def parse(arguments):
         help="resize the images to H x W pixels, aspect kept (default: as they are; "
         "pictures of several sizes to their median size, of at most 128 pixels a side)",
     )
-    settings = parser.add_argument_group("configuration")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="TOML file of settings; options on the command line win over it",
+    )
+    parser.add_argument(
+        "--save-config",
+        metavar="FILE",
+        help="write the settings of this command as such a file, and train nothing",
+    )
+    parser.add_argument(
+        "--help-all", action="help", help="explain every setting, then exit"
+    )
     defaults = _defaults(arguments)
     for spec in dataclasses.fields(Config):
-        _add_setting(settings, spec, getattr(defaults, spec.name))
+        if spec.name in SECTIONS:
+            group = parser.add_argument_group(SECTIONS[spec.name])
+        shown = spec.name in COMMON or "--help-all" in arguments
+        _add_setting(group, spec, getattr(defaults, spec.name), shown)
     options = parser.parse_args(arguments)
     if options.save_every < 0:
         raise UserError(f"--save-every {options.save_every}: must be at least 0")
@@ -71,30 +97,60 @@ def _defaults(arguments):
     return make_config(named.task, named.recipe)
 
 
-def _add_setting(group, spec, default):
-    """Add the option of a field of the configuration."""
+def _add_setting(group, spec, default, shown):
+    """Add the option of a field of the configuration, and explain it if shown."""
     words = spec.metadata["help"].replace("%", "%%")
-    details = {"help": f"{words} (default: {default})", "default": None}
+    single = spec.metadata["choices"] and len(spec.metadata["choices"]) == 1
+    words = f"{words} (default: {default})"
+    details = {"default": None, "dest": spec.name}
+    details["help"] = words if shown and not single else argparse.SUPPRESS
     if spec.type is bool:
         details["action"] = argparse.BooleanOptionalAction
     else:
         details["type"] = spec.type
         details["choices"] = spec.metadata["choices"]
-        if details["choices"] and len(details["choices"]) == 1:
-            details["help"] = argparse.SUPPRESS  # until another is registered
         if not details["choices"]:
             details["metavar"] = {int: "N", float: "X"}[spec.type]
     group.add_argument(option_name(spec.name), **details)
+    field_option = "--" + spec.name.replace("_", "-")
+    if field_option != option_name(spec.name):
+        group.add_argument(field_option, **details | {"help": argparse.SUPPRESS})
+
+
+def _read_settings(path):
+    """Return the settings in a TOML file, by the names of the fields or options."""
+    try:
+        with open(path, "rb") as file:
+            settings = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--config {path}: {error}; give a TOML file") from error
+    settings = {name.replace("-", "_"): value for name, value in settings.items()}
+    for name in settings.keys() - {spec.name for spec in dataclasses.fields(Config)}:
+        known = difflib.get_close_matches(name, Config.__dataclass_fields__, 1)
+        meant = f"; did you mean {known[0]}?" if known else ""
+        raise UserError(f"--config {path}: there is no setting {name}{meant}")
+    return settings
 
 
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
-    changes = {
+    changes = _read_settings(options.config) if options.config else {}
+    changes |= {
         spec.name: getattr(options, spec.name)
         for spec in dataclasses.fields(Config)
         if getattr(options, spec.name) is not None
     }
+    if options.save_config:
+        fields = dataclasses.asdict(make_config(**changes))
+        # The size of the images is that of the data unless it was asked for.
+        for name in {"image_height", "image_width"} - changes.keys():
+            del fields[name]
+        # A JSON string, number or boolean is one of TOML, too.
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in fields.items()]
+        write_atomically(options.save_config, "".join(lines))
+        print(f"settings: {options.save_config}")
+        return 0
     if options.size:
         height, width = options.size
         changes |= {"image_height": height, "image_width": width, "resize": True}

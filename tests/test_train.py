@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
     A setting with a single choice waits for another to be registered.
     """
     with pytest.raises(SystemExit) as stop:
-        train.main(["--task", "cluttered", "--recipe", "paper", "--help"])
+        train.main(["--task", "cluttered", "--recipe", "paper", "--help-all"])
     assert stop.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
     for spec in dataclasses.fields(Config):
@@ -294,3 +295,57 @@ def test_an_agent_learns_to_tell_bars_apart(tmp_path, no_pictures):
     folder = tmp_path / "run"
     assert train.main([*arguments, "--data", data, "--run", str(folder)]) == 0
     assert json.loads((folder / "result.json").read_text())["test_error"] < 33
+
+
+def test_help_is_short_and_grouped(capsys):
+    """--help explains what people change first, in the sections of the settings."""
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    short = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        train.main(["--help-all"])
+    whole = capsys.readouterr().out
+    assert "--learning-rate" in short and "--clip-norm" not in short
+    assert "--clip-norm" in whole and "REINFORCE:" in whole
+    assert short.count("\n") < 100
+
+
+def test_two_kinds_of_rollouts_have_names_of_their_own():
+    """The names of the fields are taken, too, as before."""
+    for given in (
+        ["--training-rollouts=3", "--test-rollouts=4"],
+        ["--num-rollouts=3", "--rollouts=4"],
+    ):
+        options = train.parse(given)
+        assert (options.num_rollouts, options.rollouts) == (3, 4)
+
+
+def test_settings_go_into_a_file_and_come_back(digits_file, tmp_path, capsys):
+    """What --save-config writes is what --config reads; the command line wins."""
+    path = tmp_path / "settings.toml"
+    asked = [*TINY_RUN, "--policy-into-core", "--optimizer=sgd"]
+    assert train.main([*asked, "--save-config", str(path)]) == 0
+    data = ["--data", digits_file, "--run", str(tmp_path / "run")]
+    train.main(["--config", str(path), "--epochs=1", *data])
+    fields = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert fields["policy_into_core"] is True and fields["optimizer"] == "sgd"
+    assert fields["learning_rate"] == 0.002 and fields["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("momentun = 0.5", "there is no setting momentun; did you mean momentum?"),
+        ("epochs = 1.5", "--epochs must be of type int"),
+        ("epochs = ", "give a TOML file"),
+        (None, "give a TOML file"),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_used_is_one_line(text, words, tmp_path):
+    """A misspelt name is told with the one that was meant."""
+    path = tmp_path / "settings.toml"
+    if text:
+        path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(words)):
+        train.main(["--config", str(path), "--run", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()

@@ -277,7 +277,7 @@ class Config:
         if self.baseline == "leave-one-out" and self.num_rollouts < 2:
             raise UserError(
                 "--baseline leave-one-out compares the rollouts of an image: "
-                "set --num-rollouts to 2 or more"
+                "set --training-rollouts to 2 or more"
             )
         if self.model == "conv" and self.filter_size > min(self.scene_shape):
             height, width = self.scene_shape
@@ -308,9 +308,23 @@ class Config:
         return self.image_height, self.image_width
 
 
+# The first field of each group of options in --help.
+SECTIONS = {
+    "task": "run",
+    "canvas_size": "scenes",
+    "sensor": "glimpse sensor",
+    "num_glimpses": "agent",
+    "image_height": "comparison networks, and images of your own",
+    "reward": "REINFORCE",
+    "optimizer": "optimisation",
+}
+# Options whose name says more than that of their field, which is taken too.
+_OPTIONS = {"num_rollouts": "--training-rollouts", "rollouts": "--test-rollouts"}
+
+
 def option_name(field_name):
     """Return the command-line name of a field."""
-    return "--" + field_name.replace("_", "-")
+    return _OPTIONS.get(field_name, "--" + field_name.replace("_", "-"))
 
 
 def _check(spec, value):

@@ -124,7 +124,7 @@ def test_more_shards_than_images():
 
 def test_leave_one_out_needs_another_rollout():
     """With one rollout there is nothing left to compare it with."""
-    assert "--num-rollouts" in refused(baseline="leave-one-out")
+    assert "--training-rollouts" in refused(baseline="leave-one-out")
     Config(baseline="leave-one-out", num_rollouts=2)
 
 
