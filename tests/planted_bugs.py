@@ -106,7 +106,7 @@ def _judge(file, replacements, folder):
     signal.alarm(PATIENCE)
     options = ["-x", "-q", "-n0", "-p", "no:cacheprovider"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    pytest.main([*options, str(test_of(file))], plugins=[_FirstFailure()])
+    return pytest.main([*options, str(test_of(file))], plugins=[_FirstFailure()])
 
 
 def noticed(chosen, jobs):
@@ -126,18 +126,23 @@ def noticed(chosen, jobs):
             pid = os.fork()
             if not pid:
                 try:
-                    _judge(bug[0], bug[2], folder)
+                    os._exit(_judge(bug[0], bug[2], folder))
                 except BaseException:  # noqa: BLE001
                     traceback.print_exc()
-                    os._exit(1)
-                os._exit(0)
+                    os._exit(99)
             running[pid] = bug, folder
         pid, status = os.wait()
         bug, folder = running.pop(pid)
         test = folder / "noticed"
-        found = test.read_text("utf-8") if test.exists() else ""
+        code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGALRM:
+            found = "(hangs)"
+        elif code and not test.exists():
+            raise RuntimeError(f"{bug[0]}, {bug[1]}: see {folder / 'output'}")
+        else:
+            found = test.read_text("utf-8") if code else ""
         shutil.rmtree(folder)
-        yield bug, found or ("(hangs)" if os.WIFSIGNALED(status) else "")
+        yield bug, found
 
 
 def main(files):
