@@ -1,11 +1,15 @@
 """Prove every gradient: python -m ramnp.gradient_check."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from ramnp.proofs import expectation, planted_bugs, report, step_sizes, suite
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
+
+CHECKOUT = Path(__file__).parents[1]
 
 
 def parse(arguments):
@@ -27,7 +31,7 @@ def parse(arguments):
     what.add_argument(
         "--planted-bugs",
         action="store_true",
-        help="print which proof notices which planted bug instead",
+        help="print which proof, or test, notices which planted bug instead",
     )
     what.add_argument(
         "--step-sizes",
@@ -94,8 +98,21 @@ def print_planted_bugs(seed):
     """Print which proof notices which bug; return the failures, a line each."""
     proofs = suite.against_bugs(seed)
     rows, caught = suite.rows(proofs), planted_bugs.caught(proofs)
-    print(report.caught(caught, proofs), end="\n\n")
-    return report.failures(rows, caught)
+    print(report.caught(caught, proofs), end="\n\n", flush=True)
+    return report.failures(rows, caught) + print_bugs_in_the_wiring()
+
+
+def print_bugs_in_the_wiring():
+    """Print which test notices which bug outside of the formulas; return the failures.
+
+    It takes a checkout, with its tests, and several minutes.
+    """
+    if not (CHECKOUT / "tests" / "planted_bugs.py").exists():
+        return []
+    command = [sys.executable, "-m", "tests.planted_bugs"]
+    failed = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    print()
+    return ["FAILED: a bug in the wiring is not noticed"] if failed else []
 
 
 def draw(rows, seed, path):

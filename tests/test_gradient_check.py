@@ -19,13 +19,14 @@ from ramnp.support.errors import UserError
 
 
 @pytest.fixture
-def few_proofs(monkeypatch):
+def few_proofs(monkeypatch, tmp_path):
     """Proofs of the affine map alone, and two bugs in it."""
     few = {"complex step": oracles.by_complex_step(["affine"])}
     monkeypatch.setattr(suite, "against_oracles", lambda seed: few)
     monkeypatch.setattr(suite, "against_bugs", lambda seed: few)
     monkeypatch.setattr(suite, "on_average", lambda seed: {})
     two = {name: BUGS[name] for name in ("bias counted twice", "bias forgotten")}
+    monkeypatch.setattr(gradient_check, "CHECKOUT", tmp_path)
     monkeypatch.setattr(planted_bugs, "BUGS", two)
     return few
 

@@ -64,7 +64,7 @@ def test_views_of_another_vector_have_the_same_layout(tree):
 def test_copy_into_fills_the_views_by_name(tree):
     """Arrays go where their names say, whatever the order of the tree they come in."""
     vector, views = parameters.flatten(tree)
-    vector[:] = 0
+    vector[:] = 7
     shuffled = {
         network: dict(reversed(arrays.items()))
         for network, arrays in reversed(tree.items())
