@@ -68,8 +68,10 @@ TABLE = {
     "policy_into_core": (True, GRADIENT),
     "baseline_into_core": (True, GRADIENT),
     "classify_every_step": (True, GRADIENT),
-    "image_height": (5, set()),
+    "image_height": (5, set()),  # of the data: whole images alone need to know
     "image_width": (6, set()),
+    "resize": (True, set()),  # when the data are read
+    "invert": (True, set()),
     "fc_size": (5, WEIGHTS - {"later locations"}, FC),
     "num_filters": (3, WEIGHTS - {"later locations"}, CONV),
     "filter_size": (2, WEIGHTS - {"later locations"}, CONV),
