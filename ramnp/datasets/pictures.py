@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps
+from scipy import ndimage
 
 from ramnp.support import process
-from ramnp.support.errors import DataError
+from ramnp.support.errors import DataError, UserError
 
 # Not all that Pillow reads: it has other programs open some formats.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
@@ -28,7 +29,7 @@ def read_pictures(paths, size=None, channels=1):
         warnings.catch_warnings(action="ignore"),
         ThreadPoolExecutor(process.num_cores()) as pool,
     ):
-        sizes = list(pool.map(_size, paths))
+        sizes = list(pool.map(size_of, paths))
         own = {*sizes}
         if size is None:
             middle = np.median(sizes, axis=0)
@@ -55,7 +56,35 @@ def resize(images, size):
     )
 
 
-def _size(path):
+def as_digit(image, size):
+    """Return white ink on black as MNIST's digits were prepared, of size (H, W).
+
+    The ink is scaled to fit a box of 20 pixels, aspect kept, and its centre of mass is
+    put in the middle (LeCun et al., 1998). Raises UserError if there is no ink.
+    """
+    paper = np.median(image)
+    ink = np.clip(image.astype(np.float32) - paper, 0, None)
+    # What is fainter than a third of the darkest ink is shadow and paper.
+    mask = ink > ink.max() / 3
+    if not mask.any():
+        raise UserError("the picture has no ink: give a digit on plain paper")
+    ink = np.where(mask, ink, 0) * (255 / ink.max())
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = 20 / max(ink.shape)
+    box = tuple(max(1, round(scale * side)) for side in ink.shape[::-1])
+    small = Image.fromarray(ink.astype(np.uint8)).resize(box, Image.Resampling.BOX)
+    digit = np.zeros(size, np.uint8)
+    centre = ndimage.center_of_mass(np.asarray(small, np.float32))
+    top, left = (
+        round(np.clip(side / 2 - c - 0.5, 0, side - n))
+        for side, c, n in zip(size, centre, small.size[::-1])
+    )
+    digit[top : top + small.height, left : left + small.width] = small
+    return digit
+
+
+def size_of(path):
     """Return the height and width of a picture when it is upright."""
     with _open(path) as image:
         width, height = image.size

@@ -34,6 +34,8 @@ def animate_glimpses(images, labels, seen, config, path, class_names=None, scale
     what the retina has seen so far, the finer over the coarser, and a bar per class.
     scale: 2 gives twice as many pixels, for fine screens.
     """
+    labelled = labels is not None
+    labels = labels if labelled else seen.classes
     names = views.class_labels(class_names, seen.probabilities.shape[1])
     boxes, cells = views.look(images, seen.locations, config)
     limits = views.limits_of(boxes, images)
@@ -64,7 +66,7 @@ def animate_glimpses(images, labels, seen, config, path, class_names=None, scale
                 y = top - GAP / 2 - middle * (height + GAP)
                 style = {"rotation": 90, "va": "center", "ha": "center", "fontsize": 8}
                 views.write(figure, LEFT / 2, y, name, **style)
-    views.add_key(figure, "upper right")
+    views.add_key(figure, "upper right", labelled)
     heading = views.write(figure, LEFT, 0.25, "", weight="bold")
 
     frames = []

@@ -22,11 +22,13 @@ MOST_COLUMNS = 12
 def draw_glimpses(images, labels, seen, config, path, class_names=None):
     """Draw what an agent saw, and what it came to believe, as a PNG.
 
-    images (B, height, width) or (B, height, width, 3) in 0..1, labels (B,), and what
+    images (B, height, width) or (B, height, width, 3) in 0..1, labels (B,) or None, and what
     `predict` returned: classes (B,), probabilities (B, classes), locations (B, T, 2),
     step_probabilities (B, T, classes). Classes are named by their numbers unless
     class_names says otherwise. Of more than 12 glimpses, 12 are shown one by one.
     """
+    labelled = labels is not None
+    labels = labels if labelled else seen.classes
     names = views.class_labels(class_names, seen.probabilities.shape[1])
     boxes, cells = views.look(images, seen.locations, config)
     limits = views.limits_of(boxes, images)
@@ -66,7 +68,7 @@ def draw_glimpses(images, labels, seen, config, path, class_names=None):
             guess = seen.step_probabilities[i, t]
             views.draw_probabilities(bars, guess, labels[i], names, x, RETINA)
         _write_verdict(figure, right + MARGIN, top, seen, i, labels[i], names)
-    views.add_key(figure, "lower left")
+    views.add_key(figure, "lower left", labelled)
     save(figure, path)
 
 

@@ -232,11 +232,11 @@ def _apart(x, texts, left, width):
     return x
 
 
-def add_key(figure, place):
-    """Add the legend of the probabilities."""
+def add_key(figure, place, labelled=True):
+    """Add the legend of the probabilities, of images with their true class or without."""
     names = {
-        "action": "true class",
-        "wrong": "wrong top guess",
+        "action": "true class" if labelled else "class in the end",
+        "wrong": "wrong top guess" if labelled else "top guess before",
         "muted": "other classes",
     }
     handles = [

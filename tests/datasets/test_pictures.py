@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ramnp.datasets import pictures
-from ramnp.support.errors import DataError
+from ramnp.support.errors import DataError, UserError
 
 
 def halves(width=40, height=20, colours=((255, 0, 0), (0, 0, 255))):
@@ -100,3 +100,16 @@ def test_a_picture_cut_anywhere_is_refused_or_read(tmp_path):
         (tmp_path / "a.jpg").write_bytes(whole[:stop])
         with pytest.raises(DataError, match=r"a\.jpg"):
             pictures.read_pictures([tmp_path / "a.jpg"])
+
+
+def test_a_digit_is_prepared_as_those_of_mnist_were():
+    """20 pixels at the longer side, the centre of mass in the middle, paper black."""
+    page = np.full((90, 150), 20, np.uint8)
+    page[30:70, 100:110] = 220
+    digit = pictures.as_digit(page, (28, 28))
+    assert digit.shape == (28, 28) and digit.max() > 250
+    rows, columns = np.nonzero(digit)
+    assert (rows.min(), rows.max()) == (4, 23)
+    assert columns.min() + columns.max() in (26, 27, 28)
+    with pytest.raises(UserError, match="has no ink"):
+        pictures.as_digit(np.full((9, 9), 7, np.uint8), (28, 28))

@@ -1,0 +1,64 @@
+"""Picture files as images like those that an agent was trained on."""
+
+import sys
+
+import numpy as np
+
+from ramnp.datasets import mnist, pictures
+from ramnp.support.errors import UserError
+
+
+def prepare(paths, agent, invert=None):
+    """Return pictures as the agent's images (B, height, width), and what was done.
+
+    A picture of the size of the scene is taken as it is. Any other one is scaled to an
+    image of the training data, as a digit is prepared if that was MNIST, and put in the
+    middle of the scene.
+    """
+    config = agent.config
+    if agent.data is None and config.task == "own":
+        raise UserError("the agent's file does not say what its images were like")
+    is_digit = agent.data is None or mnist.is_mnist(agent.data["sha256"])
+    expected = agent.data["brightness"] if agent.data else 0.13
+    images, notes = [], []
+    for path in paths:
+        (height, width), scene = pictures.size_of(path), config.scene_shape
+        whole = (height, width) == scene
+        size = scene if whole else (config.image_height, config.image_width)
+        (image,), _ = pictures.read_pictures([path], None if is_digit else size)
+        done = [f"{height} x {width} pixels, grey"]
+        middle = image.mean() / 255
+        # Ink is the smaller part of a picture: the edge says which side is background.
+        edge = np.median(
+            np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        )
+        turn = (edge > 127) != (expected > 0.5) if invert is None else invert
+        if turn:
+            image = 255 - image
+            done.append("inverted")
+        if is_digit and not whole:
+            image = pictures.as_digit(image, size)
+            done.append(f"ink scaled to 20 and centred in {size[0]} x {size[1]} pixels")
+        elif image.shape != size:
+            image = pictures.resize(image[None], size)[0]
+            done.append(f"scaled to {size[0]} x {size[1]}")
+        if image.shape != scene:
+            image = _in_the_middle(image, scene)
+            done.append(f"put in the middle of {scene[0]} x {scene[1]}")
+        if abs(image.mean() / 255 - expected) > 0.35:
+            print(
+                f"warning: {path} is {'brighter' if middle > expected else 'darker'} "
+                "than the images that the agent was trained on",
+                file=sys.stderr,
+            )
+        images.append(image)
+        notes.append(", ".join(done))
+    return np.array(images), notes
+
+
+def _in_the_middle(image, shape):
+    """Return a black scene of this shape with the image in its middle."""
+    scene = np.zeros(shape, image.dtype)
+    top, left = ((s - i) // 2 for s, i in zip(shape, image.shape))
+    scene[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return scene

@@ -1,0 +1,73 @@
+"""Picture files become images like those of the training, and it is said how."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import ramnp
+from ramnp.runs import own_pictures
+
+
+def photo(path, size=(300, 200), paper=230, ink=40):
+    """Write a photo of a bar of ink on paper that is darker to one side."""
+    image = Image.new("L", size, paper)
+    ImageDraw.Draw(image).line([(120, 30), (150, 170)], fill=ink, width=20)
+    shade = np.linspace(-15, 15, size[0])[None]
+    pixels = np.clip(np.asarray(image) + shade, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).convert("RGB").save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def agent():
+    """An agent trained on digits anywhere on 60 x 60 pixels."""
+    return ramnp.load("cluttered")
+
+
+def test_a_photo_of_ink_becomes_a_digit_in_a_scene(agent, tmp_path):
+    """White on black, 20 pixels tall, its mass in the middle; paper is black."""
+    (scene,), (words,) = own_pictures.prepare([photo(tmp_path / "a.png")], agent)
+    assert scene.shape == (60, 60) and scene.dtype == np.uint8
+    rows, _ = np.nonzero(scene > 60)
+    assert np.ptp(rows) + 1 == pytest.approx(20, abs=1)
+    mass = scene.astype(float)
+    y, x = np.mgrid[:60, :60]
+    centre = [(mass * y).sum() / mass.sum(), (mass * x).sum() / mass.sum()]
+    np.testing.assert_allclose(centre, [29.5, 29.5], atol=1)
+    assert scene[:10].max() == 0 and scene.max() > 200
+    for word in ("200 x 300 pixels", "inverted", "scaled to 20", "middle of 60 x 60"):
+        assert word in words
+
+
+def test_white_ink_on_black_is_not_inverted(agent, tmp_path):
+    """The edge of a picture says which side is its background."""
+    dark = photo(tmp_path / "b.png", paper=20, ink=240)
+    (one,), (words,) = own_pictures.prepare([dark], agent)
+    (other,), _ = own_pictures.prepare([photo(tmp_path / "c.png")], agent)
+    assert "inverted" not in words
+    assert np.abs(one.astype(int) - other).mean() < 10
+
+
+def test_the_user_may_decide_what_is_ink(agent, tmp_path):
+    """--invert and --no-invert are obeyed."""
+    path = photo(tmp_path / "d.png")
+    _, (forced,) = own_pictures.prepare([path], agent, invert=True)
+    _, (kept,) = own_pictures.prepare([path], agent, invert=False)
+    assert "inverted" in forced and "inverted" not in kept
+
+
+def test_a_picture_of_the_size_of_a_scene_is_taken_as_it_is(agent, tmp_path):
+    """It may be a scene of the task itself."""
+    rng = np.random.default_rng(0)
+    pixels = np.zeros((60, 60), np.uint8)
+    pixels[20:40, 20:40] = rng.integers(256, size=(20, 20))
+    Image.fromarray(pixels).save(tmp_path / "e.png")
+    (scene,), (words,) = own_pictures.prepare([str(tmp_path / "e.png")], agent)
+    assert np.array_equal(scene, pixels) and words == "60 x 60 pixels, grey"
+
+
+def test_a_picture_far_from_the_training_data_is_a_warning(agent, tmp_path, capsys):
+    """White all over is no digit."""
+    Image.new("L", (60, 60), 255).save(tmp_path / "f.png")
+    own_pictures.prepare([str(tmp_path / "f.png")], agent, invert=False)
+    assert "brighter than the images that the agent" in capsys.readouterr().err
