@@ -81,7 +81,7 @@ def draw_mistakes(images, labels, seen, config, path, class_names=None, count=8)
     surest = np.argsort(-seen.probabilities[wrong].max(axis=1), kind="stable")
     worst = wrong[surest[:count]]
     if worst.size:
-        theirs = type(seen)(*(field[worst] for field in seen))
+        theirs = type(seen)(*(None if f is None else f[worst] for f in seen))
         draw_glimpses(images[worst], labels[worst], theirs, config, path, class_names)
     return worst
 
