@@ -66,10 +66,11 @@ class Line(NamedTuple):
 def draw_curves(history, path, title=""):
     """Draw the rows of metrics.jsonl as a PNG, a panel per metric that has values.
 
-    A missing, null or infinite value is left out: the line joins its neighbours.
+    A missing, null or infinite value is left out: the line joins its neighbours. So is
+    a panel of zeros alone, such as the locations of a network that does not look.
     """
     rows = [row | row.get("gradient_norms", {}) for row in history]
-    panels = [p for p in PANELS if any(_finite(rows, m)[0].size for m in p.series)]
+    panels = [p for p in PANELS if any(_finite(rows, m)[1].any() for m in p.series)]
     best = _best_row(history)
     count = len(panels) + bool(best)
     height = max(1, math.ceil(count / COLUMNS))
@@ -130,10 +131,10 @@ def _draw_panel(ax, panel, rows):
 
 
 def _best_row(history):
-    """Return the row of lowest validation error that tells of each glimpse, if any."""
+    """Return the row of lowest validation error that tells of several glimpses, if any."""
     judged = {*_finite(history, "valid_error")[0]}
     rows = [row for row in history if row["epoch"] in judged]
-    rows = [row for row in rows if row.get("valid_error_after_glimpse")]
+    rows = [row for row in rows if len(row.get("valid_error_after_glimpse") or ()) > 1]
     return min(rows, key=lambda row: row["valid_error"], default=None)
 
 

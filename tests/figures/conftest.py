@@ -62,8 +62,8 @@ def assert_whole(figure):
     artists += [t for ax in figure.axes for t in ax.texts if not t.get_clip_on()]
     for artist in artists:
         box = artist.get_tightbbox() or artist.get_window_extent()
-        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, artist
-        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, artist
+        assert -1 <= box.x0 < box.x1 <= figure.bbox.x1 + 1, artist  # pixels
+        assert -1 <= box.y0 < box.y1 <= figure.bbox.y1 + 1, artist
 
 
 def assert_apart(texts):

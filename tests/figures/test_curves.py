@@ -34,13 +34,13 @@ def history(epochs):
             "baseline_loss": 0.3 + 0.1 * (epoch % 2),
             "train_error": 80 * 0.01 ** (epoch / epochs),
             "valid_error": 90 * 0.01 ** (epoch / epochs),
-            "learning_rate": 1e-3 * (1 - epoch / epochs),
+            "learning_rate": 1e-3 * (1 - epoch / (epochs + 1)),
             "images_per_second": 5000.0,
             "seconds": 10.0,
             "saturation": 0.1 / epoch,
             "location_spread": 0.2 + 0.01 / epoch,
             "location_entropy": 5.0 - 1 / epoch,
-            "first_return": 1.0 - 1 / epoch,
+            "first_return": 2.0 - 1 / epoch,
             "explained_variance": -1 / epoch,
             "gradient_norms": {
                 name: i / epoch
@@ -122,7 +122,7 @@ def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, epochs):
 def test_what_is_not_a_number_is_left_out(tmp_path, drawn):
     """Missing, null, NaN and infinite values leave a gap; unknown keys are ignored.
 
-    A metric without values has no panel.
+    A metric without values, or with zeros alone, has no panel.
     """
     rows = history(6)
     rows[1]["valid_error"] = None
@@ -133,6 +133,7 @@ def test_what_is_not_a_number_is_left_out(tmp_path, drawn):
         row["train_error"] = 0.0
         row["cross_entropy"] = -1.0
         row["baseline_loss"] = None
+        row["saturation"] = 0.0
         row["of_a_later_version"] = [1, {"a": 2}]
         row["valid_error_after_glimpse"] = [5.0, 0.0]
     rows = [json.loads(json.dumps(row)) for row in rows]
@@ -143,7 +144,7 @@ def test_what_is_not_a_number_is_left_out(tmp_path, drawn):
     np.testing.assert_array_equal(valid, expected)
     low, high = axes["Cross-entropy"].get_ylim()
     assert low < -1 < high
-    assert "Baseline loss" not in axes
+    assert not {"Baseline loss", "Locations at the border"} & axes.keys()
     assert axes["Validation error, epoch 6"].get_yscale() == "linear"
 
 
