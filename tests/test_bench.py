@@ -17,24 +17,22 @@ PROMISED = {
 }
 
 
-def test_json_holds_every_task_and_every_promised_figure(
-    digits_file, capfd, monkeypatch
-):
-    """Without --task, each of them is measured in a process of its own."""
+def test_json_has_every_task_and_every_promised_number(digits_file, capfd, monkeypatch):
+    """Without --task, each task is measured in its own process."""
     tasks = [*TASKS][::2]  # enough to be more than one
     monkeypatch.setattr(bench, "TASKS", tasks)
     assert bench.main(["--json", "--rounds=1", "--data", digits_file]) == 0
     report = json.loads(capfd.readouterr().out)
     assert report.keys() == {"tasks", "sgemm_gflops", "threads"}
     assert list(report["tasks"]) == tasks
-    for figures in report["tasks"].values():
-        assert figures.keys() >= PROMISED
-        assert all(figures[name] > 0 for name in PROMISED)
+    for numbers in report["tasks"].values():
+        assert numbers.keys() >= PROMISED
+        assert all(numbers[name] > 0 for name in PROMISED)
     assert report["sgemm_gflops"] > 0
 
 
 def test_one_task_as_a_table(digits_file, capsys):
-    """A column for the task, a line for each figure and each stage."""
+    """A column for the task, a line for each number and each stage."""
     arguments = ["--task=centered", "--rounds=1", "--threads=1", "--data", digits_file]
     assert bench.main(arguments) == 0
     text = capsys.readouterr().out
@@ -44,7 +42,7 @@ def test_one_task_as_a_table(digits_file, capsys):
 
 
 def test_a_task_that_fails_ends_the_command_with_its_exit_code(tmp_path, capfd):
-    """The child says what is wrong in one line; nothing is printed as a result."""
+    """Its process says what is wrong in one line; no result is printed."""
     assert bench.main(["--json", "--data", str(tmp_path / "absent.npz")]) == 2
     printed = capfd.readouterr()
     assert printed.out == ""
@@ -53,6 +51,6 @@ def test_a_task_that_fails_ends_the_command_with_its_exit_code(tmp_path, capfd):
 
 
 def test_rounds_must_be_positive():
-    """No median over nothing."""
+    """A median needs a measurement."""
     with pytest.raises(UserError, match="--rounds 0: must be at least 1"):
         bench.main(["--rounds=0"])

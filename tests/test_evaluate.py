@@ -1,4 +1,4 @@
-"""python -m ramnp.evaluate: the figures of the run again, to the digit."""
+"""python -m ramnp.evaluate: the numbers of the run, to the digit."""
 
 import json
 
@@ -9,7 +9,7 @@ from ramnp.support.errors import CheckpointError, UserError
 
 
 def test_json_is_the_result_of_the_run(finished_run, digits_file, capsys):
-    """One object on stdout, the keys and the values of result.json."""
+    """One object on stdout with the keys and values of result.json."""
     for run in (finished_run, finished_run / "best.npz"):
         assert evaluate.main([str(run), "--json", "--data", digits_file]) == 0
         printed = capsys.readouterr().out
@@ -19,7 +19,7 @@ def test_json_is_the_result_of_the_run(finished_run, digits_file, capsys):
 
 
 def test_the_text_says_the_same(finished_run, digits_file, capsys):
-    """The error with its interval, for one rollout, several, and none random."""
+    """The error of one rollout with its interval, of several, and deterministic."""
     assert evaluate.main([str(finished_run), "--data", digits_file]) == 0
     text = capsys.readouterr().out
     result = json.loads((finished_run / "result.json").read_text())
@@ -29,8 +29,8 @@ def test_the_text_says_the_same(finished_run, digits_file, capsys):
         assert f"{bound:.2f}" in text
 
 
-def test_rollouts_change_the_averaged_figure_alone(finished_run, digits_file, capsys):
-    """--rollouts M is the number averaged; the headline stays one rollout."""
+def test_rollouts_change_only_the_averaged_error(finished_run, digits_file, capsys):
+    """The headline error stays that of one rollout."""
     evaluate.main([str(finished_run), "--json", "--rollouts=5", "--data", digits_file])
     result = json.loads(capsys.readouterr().out)
     before = json.loads((finished_run / "result.json").read_text())
@@ -38,7 +38,7 @@ def test_rollouts_change_the_averaged_figure_alone(finished_run, digits_file, ca
     assert result["test_error"] == before["test_error"]
 
 
-def test_what_is_no_run_is_one_line(tmp_path, digits_file):
+def test_a_missing_run_is_one_line(tmp_path, digits_file):
     """A missing run, a folder without an agent, rollouts out of range."""
     for arguments, error in (
         ([str(tmp_path / "nowhere")], CheckpointError),

@@ -1,15 +1,14 @@
-"""What only whole processes can show: runs that are stopped, killed, starved, doubled."""
+"""Whole processes: runs stopped, killed, out of disk space, or started twice."""
 
 import contextlib
-import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,11 +20,11 @@ from ramnp.runs import run_folder
 from ramnp.support import checkpoint, signals
 from ramnp.support.errors import CheckpointError, DataError, DivergenceError, UserError
 from tests.helpers import TINY_RUN, small_split
+from tests.processes import ROOT, copy_run, is_alive, outcome, saved
 
-ROOT = Path(__file__).parents[1]
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 
-# Forks a process for each run, which saves loading NumPy and matplotlib every time.
+# Forks a process for each run, which saves the time to load NumPy and matplotlib.
 NURSERY = """
 import hashlib, json, os, resource, sys
 from ramnp import train
@@ -64,13 +63,13 @@ for line in sys.stdin:
 
 
 class Nursery:
-    """Starts one training run after the other, each in a process of its own."""
+    """Starts training runs one after the other, each in a process of its own."""
 
     def __init__(self, process, out):
         self.process, self.out = process, out
 
     def start(self, folder, *arguments, pictures=False, largest_file=0):
-        """Start a run, or go on with the one in the folder; return when it is ready."""
+        """Start a run, or resume the one in the folder; return when it is ready."""
         if (folder / "config.json").exists():
             arguments = ["--resume", *arguments]
         self.out.write_text("")
@@ -84,21 +83,21 @@ class Nursery:
         self.wait_for("ready")
 
     def wait_for(self, text):
-        """Wait until the run has printed this, or is over."""
+        """Wait until the run has printed this or ended."""
         while text not in self.printed and self._alive():
             time.sleep(0.002)
 
     def wait_for_step(self, number):
-        """Wait until the run has done this step, or is over."""
+        """Wait until the run has done this step or ended."""
         while self.last_step < number and self._alive():
             time.sleep(0.002)
 
     def send(self, number):
-        with contextlib.suppress(ProcessLookupError):  # it is over
+        with contextlib.suppress(ProcessLookupError):  # it has ended
             os.kill(self.pid, number)
 
     def wait_until_a_second_one_counts(self, number):
-        """Wait until the run has seen a signal: two at once are one to the system."""
+        """Wait until the run has handled a signal: two pending ones are merged."""
         while self._alive():
             with open(f"/proc/{self.pid}/status") as file:
                 (caught,) = (line[7:] for line in file if line.startswith("SigCgt"))
@@ -110,11 +109,7 @@ class Nursery:
         return int(self.process.stdout.readline())
 
     def _alive(self):
-        try:
-            status = Path(f"/proc/{self.pid}/stat").read_text()
-        except FileNotFoundError:
-            return False
-        return status.rpartition(")")[2].split()[0] != "Z"
+        return is_alive(self.pid)
 
     @property
     def printed(self):
@@ -136,6 +131,17 @@ class Nursery:
         return max(self.steps, default=0)
 
 
+def test_the_document_names_existing_tests():
+    """docs/RELIABILITY.md: every test that it names is there."""
+    text = (ROOT / "docs" / "RELIABILITY.md").read_text("utf-8")
+    names = re.findall(r"`([\w/]*(?:test_\w+|conftest)\.py)?(?:::(\w+))?`", text)
+    assert len(names) > 60
+    file = ""
+    for path, test in names:
+        file = path or file  # "::name" continues the file before it
+        assert f"def {test}" in (ROOT / "tests" / file).read_text("utf-8"), (file, test)
+
+
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory):
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
@@ -155,48 +161,15 @@ def arguments(digits_file, epochs, save_every=1):
     ]
 
 
-def saved(folder):
-    """The step of the checkpoint, and the SHA-256 of its parameters."""
-    arrays, meta = checkpoint.load(folder / "checkpoint.npz")
-    return meta["step"], hashlib.sha256(arrays["parameters"]).hexdigest()
-
-
-def without_clocks(row):
-    return {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
-
-
-def outcome(folder):
-    """All of a finished run that must not depend on when or how it was made."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    best, meta = checkpoint.load(folder / "best.npz")
-    return {
-        "saved": saved(folder),
-        "metrics": [without_clocks(json.loads(line)) for line in lines],
-        "result": without_clocks(json.loads((folder / "result.json").read_text())),
-        "best": hashlib.sha256(best["parameters"]).hexdigest(),
-        "training": without_clocks(meta["training"]),
-    }
-
-
 def temporary_files(folder):
     return [*folder.glob(".*.tmp")]
 
 
-@pytest.mark.slow
-def test_the_same_command_twice_in_fresh_processes(digits_file, tmp_path):
-    """Identical weights and, times aside, identical metrics and test result."""
-    for name in "ab":
-        command = [sys.executable, "-m", "ramnp.train", *TINY_RUN]
-        command += ["--data", digits_file, "--run", str(tmp_path / name)]
-        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
-
-
 @pytest.mark.parametrize("chains", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_chains_of_five_stops(nursery, digits_file, tmp_path, chains):
-    """Stopped five times at random, kills included, a run ends on the same bits.
+    """A run stopped five times at random, kills included, ends with the same bits.
 
-    Each time one or two cores go on with it.
+    Each time, one or two threads resume it.
     """
     settings = arguments(digits_file, epochs=60, save_every=7)
     nursery.start(tmp_path / "whole", *settings)
@@ -218,7 +191,7 @@ def test_chains_of_five_stops(nursery, digits_file, tmp_path, chains):
 
 @pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.slow)])
 def test_kill_9_of_a_run_that_saves_every_step(nursery, digits_file, tmp_path, kills):
-    """No torn file, at most one step lost, no other bits, nothing left lying about."""
+    """No damaged file, at most one step lost, the same bits, no temporary file left."""
     settings = arguments(digits_file, epochs=2000)
     folder = tmp_path / "run"
     chance = random.Random(kills)
@@ -257,10 +230,10 @@ def test_kill_9_of_a_run_that_saves_every_step(nursery, digits_file, tmp_path, k
 def test_interrupts_at_random_moments(
     nursery, digits_file, tmp_path, count, epochs, pictures
 ):
-    """SIGINT and SIGTERM lose nothing, wherever they come: one line, exit 130 or 143.
+    """SIGINT and SIGTERM lose nothing at any moment: one line, exit 130 or 143.
 
-    Half of them are followed by a second one, which ends the run within half a second;
-    what it was saving may then be lost, but not what it had saved before.
+    Half of them are followed by a second signal, which ends the run within half a
+    second. What it was saving may be lost, but not what it had saved before.
     """
     settings = arguments(digits_file, epochs, save_every=0)
     last = 4 * epochs
@@ -289,7 +262,7 @@ def test_interrupts_at_random_moments(
         code = nursery.end()
         seconds = time.monotonic() - sent
         if "next:" in nursery.printed:
-            continue  # it was over already
+            continue  # it had ended already
         landed += 1
         if twice:
             assert seconds < 0.5 or count < 50
@@ -298,6 +271,7 @@ def test_interrupts_at_random_moments(
             assert code == EXIT_CODES[number], nursery.complaint
             (line,) = nursery.complaint.splitlines()
             assert line.startswith("interrupted")
+            assert f"--run {folder} --resume" in line or not nursery.steps
         if (folder / "checkpoint.npz").exists():
             step, digest = saved(folder)
             assert whole[step] == digest
@@ -321,9 +295,7 @@ def stopped_run(nursery, digits_file, tmp_path_factory):
 @pytest.fixture
 def copy(stopped_run, tmp_path):
     """A copy of the stopped run that a test may spoil."""
-    for path in stopped_run.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
+    return copy_run(stopped_run, tmp_path)
 
 
 def resume(folder, *more):
@@ -331,7 +303,7 @@ def resume(folder, *more):
 
 
 def test_a_disk_that_is_full_from_the_start(nursery, digits_file, tmp_path):
-    """Not even the configuration can be written: one line names it, and what to do."""
+    """The configuration cannot be written: one line names it and says what to do."""
     folder = tmp_path / "run"
     nursery.start(folder, *arguments(digits_file, epochs=3), largest_file=300)
     assert nursery.end() == 2
@@ -343,9 +315,9 @@ def test_a_disk_that_is_full_from_the_start(nursery, digits_file, tmp_path):
 
 
 def test_a_disk_that_fills_up_during_a_run(nursery, copy):
-    """The checkpoint before loads, one line names the path, and nothing is left over."""
+    """The previous checkpoint loads, one line names the path, no other file stays."""
     before = saved(copy)
-    # What is shared with a worker would be too large as well.
+    # The memory shared with a worker would exceed the limit as well.
     nursery.start(copy, "--save-every=1", "--threads=1", largest_file=8192)
     assert nursery.end() == 2
     (line,) = nursery.complaint.splitlines()
@@ -361,7 +333,7 @@ def test_a_disk_that_fills_up_during_a_run(nursery, copy):
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_at_the_end(nursery, digits_file, tmp_path):
-    """Pictures that do not fit are a warning each; what was learned stands."""
+    """Each picture that does not fit is a warning; the trained agent stays."""
     settings = arguments(digits_file, epochs=3)
     nursery.start(tmp_path, *settings, pictures=True, largest_file=40_000)
     assert nursery.end() == 0
@@ -374,7 +346,7 @@ def test_a_disk_that_is_full_at_the_end(nursery, digits_file, tmp_path):
 
 
 def test_one_process_a_folder_and_a_stale_lock(nursery, copy):
-    """While a run goes on, another is refused; once it is killed, the folder is free."""
+    """While a run trains, another is refused; once it is killed, the folder is free."""
     nursery.start(copy, "--save-every=1")
     nursery.wait_for_step(1)
     with pytest.raises(UserError, match=f"in use by process {nursery.pid}: wait"):
@@ -393,21 +365,21 @@ def test_one_process_a_folder_and_a_stale_lock(nursery, copy):
 def test_a_folder_that_is_filled_while_the_data_are_read(
     digits_file, tmp_path, monkeypatch
 ):
-    """Of two runs started at once in a new folder, the slower one spoils nothing."""
+    """Of two runs started at once in a new folder, the slower one writes nothing."""
     load = run_folder.mnist.load
 
     def load_slowly(*given, **named):
-        (tmp_path / "config.json").write_text("of the faster one")
+        (tmp_path / "config.json").write_text("of the faster run")
         return load(*given, **named)
 
     monkeypatch.setattr(run_folder.mnist, "load", load_slowly)
     with pytest.raises(UserError, match="exists: resume its run with --resume"):
         train.main([*TINY_RUN, "--data", digits_file, "--run", str(tmp_path)])
-    assert (tmp_path / "config.json").read_text() == "of the faster one"
+    assert (tmp_path / "config.json").read_text() == "of the faster run"
 
 
 def test_another_number_of_blas_threads(copy):
-    """One warning names both numbers and the run goes on; --strict refuses."""
+    """One warning names both numbers and the run is resumed; --strict refuses."""
     command = [sys.executable, "-m", "ramnp.train", "--run", str(copy), "--resume"]
     options = {
         "cwd": ROOT,
@@ -430,7 +402,7 @@ def test_another_number_of_blas_threads(copy):
 
 
 def test_a_nan_pixel_in_own_data_is_refused_before_the_first_step(tmp_path):
-    """The file and the reason stand in the line; no run folder is made."""
+    """The line names the file and the reason; no run folder is created."""
     split = small_split(0, 126, 12, 12)
     images = split.images / 255
     images[100, 3, 4] = np.nan
@@ -450,7 +422,7 @@ def test_a_nan_pixel_in_own_data_is_refused_before_the_first_step(tmp_path):
     ],
 )
 def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
-    """Refused by the reader, or named by the first step; the file is left alone."""
+    """Refused when read, or named by the first step; the file is left alone."""
     path = copy / "checkpoint.npz"
     arrays, meta = checkpoint.load(path)
     arrays["parameters"][700] = weight
@@ -477,9 +449,8 @@ def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
 def test_stopped_while_it_tests_or_draws(
     module, function, finished_run, tmp_path, monkeypatch
 ):
-    """Nothing is lost, one line says how to go on, and then the rest is done."""
-    for name in ("config.json", "checkpoint.npz", "best.npz", "metrics.jsonl"):
-        (tmp_path / name).write_bytes((finished_run / name).read_bytes())
+    """Nothing is lost, one line says how to resume, and resuming completes the run."""
+    copy_run(finished_run, tmp_path, leave_out=("result.json",))
 
     def interrupt(*given, **named):
         os.kill(os.getpid(), signal.SIGTERM)

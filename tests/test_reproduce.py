@@ -1,4 +1,4 @@
-"""python -m ramnp.reproduce: which runs, what becomes of them, how they are stopped."""
+"""python -m ramnp.reproduce: which runs it does, their outcome, how they stop."""
 
 import dataclasses
 import json
@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,11 @@ from ramnp.datasets import mnist
 from ramnp.learning.recipes import make_config
 from ramnp.runs import run_folder
 from ramnp.study import jobs, rows
-from ramnp.support import checkpoint, signals
+from ramnp.support import signals
 from ramnp.support.errors import UserError
 from tests.helpers import TINY_RUN
-from tests.study.test_jobs import is_alive, need_dask, wait_for, wait_for_the_end_of
-
-ROOT = Path(__file__).parents[1]
+from tests.processes import ROOT, is_alive, metrics, outcome, saved, wait_until
+from tests.study.test_jobs import need_dask
 
 
 def tiny_config(**changes):
@@ -33,15 +31,6 @@ def tiny_config(**changes):
     names = {field.name for field in dataclasses.fields(make_config())}
     given = {n: v for n, v in options.items() if n in names and v is not None}
     return make_config(**(given | changes))
-
-
-def outcome(folder):
-    """All of a finished run that must not depend on how often it was stopped."""
-    result = json.loads((folder / "result.json").read_text())
-    for clock in ("seconds", "images_per_second"):
-        del result[clock]
-    best = checkpoint.load(folder / "checkpoint.npz")[0]["parameters"]
-    return result, best.tobytes()
 
 
 class Inline(Executor):
@@ -55,9 +44,9 @@ class Inline(Executor):
 
 @pytest.fixture
 def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
-    """The command in an empty folder, with tiny rows, all in this process.
+    """The command in an empty folder, with tiny rows in this process.
 
-    Its value is a list of what was started.
+    The value is the list of the folders of the runs that were started.
     """
     started = []
 
@@ -85,8 +74,8 @@ def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
     return started
 
 
-def test_what_is_missing_is_trained_and_nothing_twice(tiny_study, tmp_path, capsys):
-    """Results, the table, a line a run; the second time nothing is left to do."""
+def test_missing_rows_are_trained_and_none_twice(tiny_study, tmp_path, capsys):
+    """Results, the table, a line per run; the second time, nothing is left to do."""
     asked = ["--table", "1a", "--rows", "best", "conv", "--epochs", "1"]
     assert reproduce.main(asked) == 0
     folders = [f"runs/reproduce/1a/{row}/seed-0" for row in ("conv", "best")]
@@ -115,7 +104,7 @@ def test_what_is_missing_is_trained_and_nothing_twice(tiny_study, tmp_path, caps
 
 
 def test_another_number_of_epochs_is_not_taken_for_done(tiny_study):
-    """One line says what to remove, before anything is started."""
+    """One line says what to remove, before any run starts."""
     asked = ["--table", "1a", "--rows", "best", "--epochs"]
     assert reproduce.main([*asked, "1"]) == 0
     with pytest.raises(UserError, match="--epochs 1, not 2: remove results/1a/best"):
@@ -123,8 +112,8 @@ def test_another_number_of_epochs_is_not_taken_for_done(tiny_study):
     assert len(tiny_study) == 1
 
 
-def test_a_damaged_result_is_told_before_anything_is_started(tiny_study, tmp_path):
-    """Wherever it lies, since the table is made from all of them."""
+def test_a_damaged_result_is_reported_before_any_run(tiny_study, tmp_path):
+    """In any table: TABLE.md needs all results."""
     damaged = tmp_path / "results/2b/conv/seed-0/result.json"
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{}")
@@ -133,18 +122,16 @@ def test_a_damaged_result_is_told_before_anything_is_started(tiny_study, tmp_pat
     assert tiny_study == []
 
 
-def test_the_table_alone_is_made_without_a_run(tiny_study, tmp_path, capsys):
-    """From whatever lies there."""
+def test_only_table_trains_nothing(tiny_study, tmp_path, capsys):
+    """It rebuilds the table and the figure from the results there are."""
     assert reproduce.main(["--only-table"]) == 0
     assert tiny_study == []
     assert capsys.readouterr().out == "results/TABLE.md\nresults/glimpses.png\n"
     assert "not run yet" in (tmp_path / "results/TABLE.md").read_text()
 
 
-def test_smoke_does_the_whole_path_afresh_beside_the_study(
-    tiny_study, tmp_path, monkeypatch
-):
-    """One row of each kind on a few digits; nothing of the study or a user is touched."""
+def test_smoke_tries_everything_beside_the_study(tiny_study, tmp_path, monkeypatch):
+    """One row of each kind on few digits; no other file is touched."""
     monkeypatch.setattr(reproduce, "SMOKE_DIGITS", 70)
     kept = tmp_path / "runs/smoke/mine.txt"
     kept.parent.mkdir(parents=True)
@@ -175,7 +162,7 @@ def test_smoke_does_the_whole_path_afresh_beside_the_study(
     ],
 )
 def test_bad_input_is_one_line(arguments, words, tmp_path, monkeypatch):
-    """It names the option, and nothing is made."""
+    """It names the option, and no file is created."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as error:
         reproduce.main(arguments)
@@ -188,8 +175,8 @@ def names_of(*arguments):
     return [str(job) for job in reproduce.chosen_jobs(reproduce.parse(arguments))]
 
 
-def test_jobs_are_those_asked_for_each_seed_in_its_turn():
-    """All rows with one seed come before any with the next."""
+def test_the_chosen_jobs_are_ordered_by_seed():
+    """All rows with one seed come before those with the next."""
     assert names_of("--table", "2b") == [
         f"2b {row} seed 0"
         for row in (
@@ -208,7 +195,7 @@ def test_jobs_are_those_asked_for_each_seed_in_its_turn():
 
 @pytest.fixture
 def scripted(monkeypatch, tmp_path):
-    """Do two jobs whose processes end as a script says; return the exit code."""
+    """A function that does two jobs whose processes end as a script says."""
     place = rows.Place(str(tmp_path / "runs"), str(tmp_path / "results"))
     kept = []
 
@@ -230,7 +217,7 @@ def scripted(monkeypatch, tmp_path):
 
 
 def test_a_killed_run_is_started_again_a_few_times(scripted, capsys):
-    """Whatever killed it; the others go on meanwhile."""
+    """Up to three attempts; the other runs continue meanwhile."""
     code, kept = scripted(
         {"seed-0": [(-9, ""), (143, ""), (0, "")], "seed-1": [(0, "")]}
     )
@@ -239,15 +226,15 @@ def test_a_killed_run_is_started_again_a_few_times(scripted, capsys):
     assert said.count("1a best seed 0: its process was killed; it is resumed") == 2
 
 
-def test_a_run_that_is_killed_each_time_is_given_up(scripted, capsys):
-    """The others are done none the less."""
+def test_a_run_that_is_killed_three_times_is_given_up(scripted, capsys):
+    """The others are done nevertheless."""
     code, kept = scripted({"seed-0": [(-9, "")] * 3, "seed-1": [(0, "")]})
     assert code == 1 and kept == ["1a best seed 1"]
     assert "1a best seed 0: killed 3 times" in capsys.readouterr().err
 
 
 def test_a_run_that_fails_is_not_started_again(scripted, capsys):
-    """Its own complaint and exit code are passed on."""
+    """Its message and exit code are passed on."""
     script = {"seed-0": [(3, "error: step 5: it diverged")], "seed-1": [(0, "")]}
     code, kept = scripted(script)
     assert code == 3 and kept == ["1a best seed 1"]
@@ -257,10 +244,10 @@ def test_a_run_that_fails_is_not_started_again(scripted, capsys):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
-def test_an_interrupt_stops_every_run_and_says_how_to_go_on(
+def test_an_interrupt_stops_every_run_and_says_how_to_resume(
     number, code, tmp_path, monkeypatch
 ):
-    """It waits for the runs to save, and starts no other."""
+    """It waits for the runs to save, and starts no others."""
     ended = []
 
     def supervise(options, folder, directory, stop):
@@ -281,7 +268,7 @@ def test_an_interrupt_stops_every_run_and_says_how_to_go_on(
     assert line.endswith(f"resume with python -m ramnp.reproduce {' '.join(arguments)}")
 
 
-# What follows takes real processes.
+# The tests below start real processes.
 
 STUDY = """
 import json, sys
@@ -305,13 +292,13 @@ EPOCHS = 60
 
 
 def brief_config(seed):
-    """The configuration of a run of a second that draws no glimpses."""
+    """The configuration of a run of a second without glimpses to draw."""
     sizes = {"fc_size": 16, "image_height": 12, "image_width": 12}
     return tiny_config(seed=seed, epochs=EPOCHS, model="fc", **sizes)
 
 
 class Study:
-    """Two runs of a second each, as another process has them done."""
+    """Two runs of a second each, done by another process."""
 
     def __init__(self, folder, digits_file, scheduler=None):
         self.place = [str(folder / "runs"), str(folder / "results"), digits_file]
@@ -320,7 +307,7 @@ class Study:
         self.options = [2, scheduler]
 
     def start(self):
-        """Start to do what is left to do."""
+        """Start the process, which does what is left to do."""
         configs = [dataclasses.asdict(brief_config(seed)) for seed in (0, 1)]
         arguments = map(json.dumps, (self.place, configs, self.options))
         return subprocess.Popen(
@@ -332,9 +319,9 @@ class Study:
         )
 
     def wait_until_both_are_under_way(self):
-        """Wait; return the process ids of the runs."""
+        """Wait for both checkpoints; return the process ids of the runs."""
         for folder in self.runs:
-            wait_for(folder / "checkpoint.npz")
+            wait_until((folder / "checkpoint.npz").exists)
         return [int((folder / ".lock").read_text()) for folder in self.runs]
 
     @property
@@ -344,7 +331,7 @@ class Study:
 
 @pytest.fixture(scope="module")
 def uninterrupted(digits_file, tmp_path_factory):
-    """The outcomes of the two runs, done one after the other by `ramnp.train`."""
+    """The outcomes of the two runs, done by `ramnp.train` without interruption."""
     outcomes = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_folder, "draw", lambda *given: [])
@@ -357,29 +344,23 @@ def uninterrupted(digits_file, tmp_path_factory):
     return outcomes
 
 
-def rows_of(folder):
-    return (folder / "metrics.jsonl").read_text().splitlines()
-
-
 @pytest.mark.slow
 def test_a_killed_process_loses_nothing(digits_file, tmp_path, uninterrupted):
-    """At most the last epoch is repeated, and the result is the same to the bit."""
+    """At most the last epoch is repeated, and the outcome is bit-identical."""
     tiny = Study(tmp_path, digits_file)
     with tiny.start() as process:
         pid, _ = tiny.wait_until_both_are_under_way()
-        while len(rows_of(tiny.runs[0])) < 3:
-            assert process.poll() is None
-            time.sleep(0.001)
+        wait_until(lambda: len(metrics(tiny.runs[0])) >= 3, pause=0.001)
         os.kill(pid, signal.SIGKILL)
-        before = rows_of(tiny.runs[0])
+        before = metrics(tiny.runs[0])
         said, complaint = process.communicate()
     assert process.returncode == 0, complaint
     assert "1a best seed 0: its process was killed; it is resumed" in said
     assert "seed 1: its process" not in said  # the other was left alone
-    # Clocks and all; the last row may be there without the checkpoint that follows it.
+    # Including clocks; a kill may fall between the last row and its checkpoint.
     assert 3 <= len(before) < EPOCHS
     kept = before[:-1]
-    assert rows_of(tiny.results[0])[: len(kept)] == kept
+    assert metrics(tiny.results[0])[: len(kept)] == kept
     assert tiny.outcomes == uninterrupted
 
 
@@ -387,10 +368,10 @@ def test_a_killed_process_loses_nothing(digits_file, tmp_path, uninterrupted):
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name
 )
-def test_a_stopped_study_leaves_no_process_and_goes_on(
+def test_a_stopped_study_leaves_no_process_and_resumes(
     number, digits_file, tmp_path, uninterrupted
 ):
-    """Stopped by a signal or killed: its runs save and end, and the next one goes on."""
+    """Stopped by a signal or killed: its runs save and end; the next one resumes."""
     tiny = Study(tmp_path, digits_file)
     with tiny.start() as process:
         pids = tiny.wait_until_both_are_under_way()
@@ -399,13 +380,9 @@ def test_a_stopped_study_leaves_no_process_and_goes_on(
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
     assert process.returncode == codes[number], complaint
     if number == signal.SIGKILL:
-        for pid in pids:
-            wait_for_the_end_of(pid)
+        wait_until(lambda: not any(map(is_alive, pids)))
     assert not any(map(is_alive, pids))
-    steps = [
-        checkpoint.load(folder / "checkpoint.npz")[1]["step"] for folder in tiny.runs
-    ]
-    assert all(0 < step < 4 * EPOCHS for step in steps)
+    assert all(0 < saved(folder)[0] < 4 * EPOCHS for folder in tiny.runs)
     with tiny.start() as process:
         _, complaint = process.communicate()
     assert process.returncode == 0, complaint
@@ -451,16 +428,16 @@ def parent_of(pid):
 def test_a_dask_worker_killed_in_the_middle_loses_nothing(
     cluster, digits_file, tmp_path, uninterrupted
 ):
-    """Its run saves and stops, and another worker goes on to the same bits."""
+    """Its run saves and stops, and another worker resumes it to the same bits."""
     tiny = Study(tmp_path, digits_file, cluster)
     with tiny.start() as process:
         pid, _ = tiny.wait_until_both_are_under_way()
         os.kill(parent_of(pid), signal.SIGKILL)
-        before = rows_of(tiny.runs[0])
+        before = metrics(tiny.runs[0])
         _, complaint = process.communicate()
     assert process.returncode == 0, complaint
     assert int((tiny.runs[0] / ".lock").read_text()) != pid  # another process finished
-    assert rows_of(tiny.results[0])[: len(before)] == before
+    assert metrics(tiny.results[0])[: len(before)] == before
     assert tiny.outcomes == uninterrupted
 
 
@@ -468,7 +445,7 @@ def test_a_dask_worker_killed_in_the_middle_loses_nothing(
 def test_an_interrupt_reaches_the_runs_on_a_dask_cluster(
     cluster, digits_file, tmp_path, uninterrupted
 ):
-    """They have saved and ended when the command ends, and it can go on elsewhere."""
+    """They have saved and ended when the command ends; it can resume elsewhere."""
     tiny = Study(tmp_path, digits_file, cluster)
     with tiny.start() as process:
         pids = tiny.wait_until_both_are_under_way()

@@ -3,35 +3,26 @@
 import dataclasses
 import json
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 import ramnp
 from ramnp import train
 from ramnp.learning.config import Config, option_name
-from ramnp.support import checkpoint
 from ramnp.support.errors import UserError
 from tests.helpers import TINY_RUN, write_digits
-
-COMMAND = [sys.executable, "-m", "ramnp.train"]
+from tests.processes import copy_run, metrics, outcome, saved
 
 
 def call(*arguments):
-    return subprocess.run(
-        [*COMMAND, *arguments], check=False, capture_output=True, text=True
-    )
-
-
-def weights(folder):
-    return checkpoint.load(folder / "checkpoint.npz")[0]["parameters"].tobytes()
+    command = [sys.executable, "-m", "ramnp.train", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
 def test_a_run_folder_holds_everything(finished_run):
-    """config, metrics, last and best checkpoint, result, three pictures."""
+    """Configuration, metrics, last and best checkpoint, result, three pictures."""
     names = {path.name for path in finished_run.iterdir()}
     assert names == {
         ".lock",
@@ -53,12 +44,12 @@ def test_a_run_folder_holds_everything(finished_run):
 def test_the_same_command_gives_the_same_bits_in_a_fresh_process(
     finished_run, digits_file, tmp_path
 ):
-    """Metrics (times aside) and weights, bit for bit, whatever the threads."""
-    done = call(
-        *TINY_RUN, "--data", digits_file, "--run", str(tmp_path / "b"), "--threads=1"
-    )
+    """Weights, metrics and result, whatever the number of threads."""
+    folder = tmp_path / "run"
+    given = ["--data", digits_file, "--run", str(folder), "--threads=1"]
+    done = call(*TINY_RUN, *given)
     assert done.returncode == 0
-    assert weights(tmp_path / "b") == weights(finished_run)
+    assert outcome(folder) == outcome(finished_run)
     # Without a terminal, progress is a plain line per epoch.
     epochs = done.stderr.splitlines()
     assert [line.partition(":")[0] for line in epochs] == [
@@ -67,65 +58,12 @@ def test_the_same_command_gives_the_same_bits_in_a_fresh_process(
         "epoch 3/3",
     ]
     assert all("valid" in line and " left" in line for line in epochs)
-
-    def rows(folder):
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
-        rows = [json.loads(line) for line in lines]
-        return [row | {"seconds": 0, "images_per_second": 0} for row in rows]
-
-    assert rows(tmp_path / "b") == rows(finished_run)
     for line in ("one rollout per image", "2 rollouts averaged", "glimpses.gif"):
         assert line in done.stdout
 
 
-def test_a_run_killed_in_the_middle_resumes_to_the_same_bits(
-    finished_run, digits_file, tmp_path
-):
-    """kill -9, then --resume alone: configuration and data come from the folder."""
-    folder = tmp_path / "killed"
-    arguments = [*TINY_RUN, "--data", digits_file, "--run", str(folder)]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments, "--save-every=1"], stdout=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / "checkpoint.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    done = call("--run", str(folder), "--resume")
-    assert done.returncode == 0, done.stderr
-    assert weights(folder) == weights(finished_run)
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-def test_an_interrupt_saves_says_how_to_go_on_and_exits(
-    number, code, digits_file, tmp_path
-):
-    """Ctrl-C finishes the step, saves, and one line says how to resume."""
-    folder = tmp_path / "run"
-    arguments = [*TINY_RUN, "--epochs=4000", "--data", digits_file]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments, "--run", str(folder)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / "metrics.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(number)
-    _, complaint = process.communicate(timeout=60)
-    assert process.returncode == code
-    *epochs, last = complaint.splitlines()
-    assert f"--run {folder} --resume" in last
-    assert all(line.startswith("epoch ") for line in epochs)
-    checkpoint.load(folder / "checkpoint.npz")
-
-
 def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
-    """--help explains each one and shows what the task and recipe make of it.
+    """--help explains each option and shows the default of the task and recipe.
 
     A setting with a single choice waits for another to be registered.
     """
@@ -167,7 +105,7 @@ def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, digits_file, tmp_path):
-    """It names the thing, and nothing is made."""
+    """It names the option or path, and no folder is created."""
     (tmp_path / "a-file").write_text("")
     folder = tmp_path / "run"
     filled = [
@@ -184,10 +122,10 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, digits_file, tmp_path)
 
 
 @pytest.mark.parametrize("model", ["fc", "conv"])
-def test_a_baseline_is_trained_and_tested_like_the_agent(
+def test_a_comparison_network_is_trained_and_tested_like_the_agent(
     model, digits_file, tmp_path, capsys
 ):
-    """The same folder but for the pictures of glimpses, and it learns."""
+    """The same files except the pictures of glimpses; and it learns."""
     folder = tmp_path / model
     size = ["--image-height=12", "--image-width=12", "--fc-size=16"]
     arguments = [*TINY_RUN, f"--model={model}", *size, "--data", digits_file]
@@ -196,17 +134,16 @@ def test_a_baseline_is_trained_and_tested_like_the_agent(
     assert {"best.npz", "result.json", "curves.png"} < names
     assert not {"glimpses.png", "glimpses.gif"} & names
     assert "glimpses" not in capsys.readouterr().out
-    rows = (folder / "metrics.jsonl").read_text().splitlines()
-    losses = [json.loads(row)["cross_entropy"] for row in rows]
+    losses = [row["cross_entropy"] for row in metrics(folder)]
     assert losses[0] > losses[1] > losses[2]
     result = json.loads((folder / "result.json").read_text())
     errors = {result[key] for key in result if key.startswith("test_error")}
-    assert len(errors) == 1  # nothing is drawn
+    assert len(errors) == 1  # it is deterministic
     assert train.main(["--run", str(folder), "--resume"]) == 0
 
 
 def test_the_random_policy_never_trains_the_location_network(digits_file, tmp_path):
-    """An agent to compare with: everything but where to look is learned."""
+    """The other networks learn."""
     arguments = [*TINY_RUN, "--policy=random", "--data", digits_file]
     assert train.main([*arguments, "--run", str(tmp_path / "random")]) == 0
     trained = ramnp.load(tmp_path / "random")
@@ -216,30 +153,29 @@ def test_the_random_policy_never_trains_the_location_network(digits_file, tmp_pa
 
 
 def test_a_folder_that_exists_is_left_alone(finished_run, digits_file):
-    """Without --resume a run never writes into another one's folder."""
-    before = weights(finished_run)
+    """Without --resume, a run never writes into the folder of another."""
+    before = saved(finished_run)
     arguments = [*TINY_RUN, "--data", digits_file, "--run", str(finished_run)]
     with pytest.raises(UserError, match="exists: resume its run with --resume"):
         train.main(arguments)
-    assert weights(finished_run) == before
+    assert saved(finished_run) == before
 
 
 def test_resuming_with_another_setting_names_it(finished_run, digits_file):
-    """The field and both values, and nothing is lost."""
-    before = weights(finished_run)
+    """It names the option and both values, and changes nothing."""
+    before = saved(finished_run)
     for option, words in (
         ("--learning-rate=0.5", "--learning-rate 0.002, not 0.5"),
         ("--task=cluttered", "--task centered, not cluttered"),
     ):
         with pytest.raises(UserError, match=words):
             train.main(["--run", str(finished_run), "--resume", option])
-    assert weights(finished_run) == before
+    assert saved(finished_run) == before
 
 
 def test_a_damaged_checkpoint_is_one_line_on_resume(finished_run, tmp_path):
-    """Never a traceback, never half a model."""
-    for name in ("config.json", "checkpoint.npz"):
-        (tmp_path / name).write_bytes((finished_run / name).read_bytes())
+    """It names the file, which is left alone."""
+    copy_run(finished_run, tmp_path)
     damaged = bytearray((tmp_path / "checkpoint.npz").read_bytes())
     damaged[len(damaged) // 2] ^= 1
     (tmp_path / "checkpoint.npz").write_bytes(damaged)
@@ -249,26 +185,18 @@ def test_a_damaged_checkpoint_is_one_line_on_resume(finished_run, tmp_path):
     assert (tmp_path / "checkpoint.npz").read_bytes() == damaged
 
 
-def test_a_finished_run_can_be_resumed_to_redo_its_last_part(finished_run, tmp_path):
-    """Killed while it was testing or drawing, it does that again."""
-    for path in finished_run.iterdir():
-        if path.name not in ("result.json", "glimpses.png", ".lock"):
-            (tmp_path / path.name).write_bytes(path.read_bytes())
+def test_a_finished_run_repeats_its_test_and_pictures_on_resume(finished_run, tmp_path):
+    """A run killed while testing or drawing does so again."""
+    copy_run(finished_run, tmp_path, leave_out=("result.json", "glimpses.png"))
     assert train.main(["--run", str(tmp_path), "--resume"]) == 0
     for name in ("result.json", "best.npz"):
         assert (tmp_path / name).read_bytes() == (finished_run / name).read_bytes()
 
 
 def test_divergence_is_exit_code_3(digits_file, tmp_path):
-    """The step and the tensor are named on one line."""
-    done = call(
-        *TINY_RUN,
-        "--learning-rate=1e6",
-        "--data",
-        digits_file,
-        "--run",
-        str(tmp_path / "run"),
-    )
+    """One line names the step and the tensor."""
+    given = ["--data", digits_file, "--run", str(tmp_path / "run")]
+    done = call(*TINY_RUN, "--learning-rate=1e6", *given)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1 and "error: step " in done.stderr
 
@@ -289,7 +217,7 @@ def test_help_does_not_load_matplotlib():
 
 
 def test_an_agent_learns_to_tell_bars_apart(tmp_path, no_pictures):
-    """From guessing (90 % wrong) to less than a third wrong, in seconds."""
+    """From chance (90 % error) to less than 33 %, in seconds."""
     data = write_digits(tmp_path / "bars.npz", count=1400)
     arguments = ["--epochs=12", "--batch-size=50", "--rollouts=2"]
     folder = tmp_path / "run"

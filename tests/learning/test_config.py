@@ -39,7 +39,7 @@ def step(name):
 
 @pytest.mark.parametrize("name, low", with_bound("low"))
 def test_lower_bounds(name, low):
-    """The bound itself is allowed, what lies below it is not."""
+    """The bound itself is allowed, a lower value is not."""
     assert getattr(Config(**{name: low} | COMPANY.get(name, {})), name) == low
     line = refused(**{name: low - step(name)})
     assert line.startswith(option_name(name) + " ") and str(low) in line
@@ -47,7 +47,7 @@ def test_lower_bounds(name, low):
 
 @pytest.mark.parametrize("name, high", with_bound("high"))
 def test_upper_bounds(name, high):
-    """The bound itself is allowed, what lies above it is not."""
+    """The bound itself is allowed, a higher value is not."""
     assert getattr(Config(**{name: high} | COMPANY.get(name, {})), name) == high
     line = refused(**{name: high + step(name)})
     assert line.startswith(option_name(name) + " ") and str(high) in line
@@ -55,7 +55,7 @@ def test_upper_bounds(name, high):
 
 @pytest.mark.parametrize("name, above", with_bound("above"))
 def test_exclusive_bounds(name, above):
-    """σ and the learning rate are more than 0, and may be as small as you like."""
+    """σ and the learning rate may be arbitrarily small, but not 0."""
     assert getattr(Config(**{name: 1e-300}), name) == 1e-300
     for value in (above, -1.0):
         line = refused(**{name: value})
@@ -64,7 +64,7 @@ def test_exclusive_bounds(name, above):
 
 @pytest.mark.parametrize("name, choices", with_bound("choices"))
 def test_choices(name, choices):
-    """Each choice is allowed, any other word names them all."""
+    """Each choice is allowed; for any other word, the error names them all."""
     for choice in choices:
         Config(**{name: choice, "num_rollouts": 2})
     for wrong in ("", "nonsense", next(iter(choices)).upper()):
@@ -86,14 +86,14 @@ def test_wrong_types(name):
         assert refused(**{name: value}).startswith(option_name(name) + " ")
 
 
-def test_a_whole_number_does_for_a_float():
-    """Nobody needs to write 1.0, on the command line or in a file."""
+def test_an_integer_is_accepted_for_a_float():
+    """On the command line and in a file."""
     assert Config(policy_weight=2, momentum=0).policy_weight == 2
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_every_field_can_be_explained(name):
-    """Each has a default that is allowed, a help text, and bounds if it is a number."""
+def test_every_field_has_a_help_text(name):
+    """And an allowed default, and bounds if it is a number."""
     spec = FIELDS[name]
     assert type(spec.default) is spec.type
     assert spec.metadata["help"]
@@ -103,7 +103,7 @@ def test_every_field_can_be_explained(name):
 
 
 def test_defaults_are_the_papers_agent():
-    """Its sizes, its reward and baseline, its paths, its optimiser."""
+    """Its sizes, reward, baseline, gradient paths and optimiser."""
     config = Config()
     sizes = config.hg_size, config.hl_size, config.g_size, config.h_size
     assert sizes == (128, 128, 256, 256)
@@ -123,20 +123,20 @@ def test_more_shards_than_images():
 
 
 def test_leave_one_out_needs_another_rollout():
-    """With one rollout there is nothing left to compare it with."""
+    """One rollout has no other to compare with."""
     assert "--training-rollouts" in refused(baseline="leave-one-out")
     Config(baseline="leave-one-out", num_rollouts=2)
 
 
-def test_no_step_turns_a_weight_over():
-    """Rate times decay is the share that a step takes off: all of it at most."""
+def test_weight_decay_flips_no_sign():
+    """A step subtracts the fraction rate × decay of a weight, which is at most 1."""
     said = refused(weight_decay=300.0, learning_rate=0.01)
     assert said.startswith("--weight-decay 300.0 times --learning-rate 0.01 ")
     Config(weight_decay=100.0, learning_rate=0.01)
 
 
 def test_patches_wider_than_memory():
-    """The cells of the widest patch are bounded, since each image is framed by them."""
+    """The cells of the widest patch, by which images are padded, are bounded."""
     assert refused(num_scales=10).startswith("--num-scales 10 with --scale-factor 2 ")
     assert "--scale-factor 16" in refused(num_scales=4, scale_factor=16)
     Config(num_scales=9)
@@ -144,7 +144,7 @@ def test_patches_wider_than_memory():
 
 
 def test_filters_larger_than_the_image():
-    """The image is the canvas or, without one, of the size told; conv alone cares."""
+    """Only for conv; the image is the canvas or of the configured size."""
     assert refused(model="conv", filter_size=29).startswith("--filter-size 29 ")
     assert "12 x 9 pixels: make it 9 or less" in refused(
         model="conv", image_height=12, image_width=9
@@ -157,11 +157,11 @@ def test_filters_larger_than_the_image():
 
 
 def test_settings_cannot_be_changed():
-    """A run's settings stay what they were."""
+    """The record is frozen."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().seed = 1
 
 
 def test_option_names():
-    """The command line says the same words with dashes."""
+    """The field's words with dashes."""
     assert option_name("final_location_std") == "--final-location-std"

@@ -31,8 +31,8 @@ def summary(trajectory, labels=None, **settings):
     return diagnostics.summarize(behaviour)
 
 
-def test_one_place_is_no_spread_and_no_entropy():
-    """The first glimpse, which is not chosen, does not count."""
+def test_a_fixed_location_has_no_spread_and_no_entropy():
+    """The first location, which is not chosen, does not count."""
     locations = np.full((3, 40, 2), 0.3)
     locations[0] = np.random.default_rng(0).uniform(-1, 1, (40, 2))
     found = summary(trajectory_of(locations))
@@ -40,8 +40,8 @@ def test_one_place_is_no_spread_and_no_entropy():
     assert found["location_entropy"] == 0
 
 
-def test_every_cell_alike_is_the_largest_entropy():
-    """100 cells: log2 100 bits, and the spread of a uniform choice."""
+def test_a_uniform_choice_has_the_largest_entropy():
+    """log2 100 bits for 100 cells, and the spread of the uniform distribution."""
     middles = (np.arange(10) + 0.5) / 5 - 1
     grid = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(1, 100, 2)
     found = summary(trajectory_of(np.concatenate([0 * grid, grid])))
@@ -49,14 +49,14 @@ def test_every_cell_alike_is_the_largest_entropy():
     assert found["location_spread"] == pytest.approx(middles.std(), rel=1e-6)
 
 
-def test_beyond_the_border_counts_as_the_border():
-    """Far outside is the outermost cell: four corners are two bits."""
+def test_out_of_frame_locations_count_in_the_nearest_cell():
+    """Four corners have an entropy of two bits."""
     corners = [[[0, 0]] * 4, [[-1e30, -5], [5, -1], [-1, 1.01], [1e9, 1e9]]]
     assert summary(trajectory_of(corners))["location_entropy"] == pytest.approx(2)
 
 
-def test_what_the_baseline_knows(rng):
-    """All of the return's variance, none of it, and half; a constant off is no loss."""
+def test_the_variance_that_the_baseline_explains(rng):
+    """All of the return's, none of it, and half; a constant offset does not matter."""
     logits = rng.normal(size=(3, 500, 3))
     labels = rng.integers(3, size=500)
     settings = {"reward": "log-probability", "discount": 0.5}
@@ -70,8 +70,8 @@ def test_what_the_baseline_knows(rng):
         assert found["first_return"] == pytest.approx(R[0].mean())
 
 
-def test_parts_add_up(rng):
-    """Chunk by chunk or all at once: the same."""
+def test_parts_sum_to_the_whole(rng):
+    """Chunk by chunk or all at once gives the same Behaviour."""
     config = small_config()
     params = model.init(rng, config)
     images = rng.random((30, 11, 13), np.float32)
@@ -88,8 +88,8 @@ def test_parts_add_up(rng):
 
 
 @pytest.mark.parametrize("settings", [{"num_glimpses": 1}, {"model": "fc"}])
-def test_without_a_choice_there_is_nothing_to_tell(settings, rng):
-    """One glimpse, or a baseline that sees the whole image: all 0, and finite."""
+def test_without_a_choice_all_metrics_are_zero(settings, rng):
+    """With one glimpse, or a comparison network."""
     config = small_config(image_height=11, image_width=13, **settings)
     chosen = whole_image if config.model == "fc" else model
     images = rng.random((5, 11, 13), np.float32)
@@ -99,8 +99,8 @@ def test_without_a_choice_there_is_nothing_to_tell(settings, rng):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_no_number_is_not_hidden(value, rng):
-    """A location or a class beyond all numbers: the summary is not finite either."""
+def test_non_finite_inputs_give_non_finite_metrics(value, rng):
+    """In the locations or in the class probabilities."""
     locations = np.zeros((3, 4, 2))
     locations[1, 2, 0] = value
     found = summary(trajectory_of(locations))
@@ -115,7 +115,7 @@ def test_what_is_no_number_is_not_hidden(value, rng):
     assert not math.isfinite(found["explained_variance"])
 
 
-def test_what_it_tells_is_listed(rng):
-    """The names that metrics.jsonl promises hold all of a summary."""
+def test_all_metrics_are_listed(rng):
+    """METRICS has every name of a summary."""
     found = summary(trajectory_of(np.zeros((2, 3, 2))))
     assert found.keys() <= {*diagnostics.METRICS}

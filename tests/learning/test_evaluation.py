@@ -1,4 +1,4 @@
-"""Error rates: what is counted, and that it never changes."""
+"""Error rates: what is counted, and that counts are repeatable."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from tests.reference_trainer import evaluate
 
 @pytest.fixture(scope="module")
 def agent():
-    """An agent that guesses, with a policy wide enough to make rollouts differ."""
+    """An untrained agent whose policy is wide enough to make rollouts differ."""
     config = small_config(num_classes=10)
     params = model.init(np.random.default_rng(0), config)
     params["location"]["W_mu"] *= 20
@@ -28,7 +28,7 @@ def agent():
 
 @pytest.fixture(scope="module")
 def split():
-    """More images than a chunk, and not a whole number of chunks."""
+    """More images than a chunk, but not a whole number of chunks."""
     return small_split(3, scenes.FROZEN_CHUNK + 40, 12, 12)
 
 
@@ -77,7 +77,7 @@ def test_errors_and_result_equal_the_reference(name, float64, pool):
 
 
 def test_the_same_agent_gives_the_same_count(agent, split, pool):
-    """Twice, and with another number of threads: the same errors to the digit."""
+    """Twice, and with another number of threads."""
     first = evaluation.count_errors(agent, split, "test", pool, 3)
     again = evaluation.count_errors(agent, split, "test", pool, 3)
     with ThreadPoolExecutor(1) as one:
@@ -90,10 +90,8 @@ def test_the_same_agent_gives_the_same_count(agent, split, pool):
     assert first.num_scenes == len(split.labels)
 
 
-def test_the_headline_is_one_rollout_and_the_mean_of_several_stands_beside_it(
-    agent, split, pool
-):
-    """More rollouts change the averaged figure and leave the headline as it was."""
+def test_the_headline_error_is_that_of_one_rollout(agent, split, pool):
+    """More rollouts change only the averaged error."""
     one = evaluation.count_errors(agent, split, "test", pool, 1)
     ten = evaluation.count_errors(agent, split, "test", pool, 10)
     assert one.error == ten.error
@@ -114,7 +112,7 @@ def test_a_deterministic_evaluation_draws_no_noise(agent, split, pool):
 
 
 def test_the_count_is_that_of_a_plain_loop(agent, split, pool):
-    """ErrorCounts after each glimpse, scene by scene, by replaying what was looked at."""
+    """Errors after each glimpse, scene by scene, with the locations replayed."""
     counted = evaluation.count_errors(agent, split, "valid", pool, deterministic=True)
     wrong = np.zeros(agent.config.num_glimpses, int)
     for images, labels in scenes.frozen(split, "valid", agent.config):
@@ -126,8 +124,8 @@ def test_the_count_is_that_of_a_plain_loop(agent, split, pool):
     assert counted.error_after_glimpse == pytest.approx(percent)
 
 
-def test_what_the_policy_did_is_that_of_the_first_rollout(agent, split, pool):
-    """All choices at all scenes are counted once, however many rollouts."""
+def test_the_behaviour_is_that_of_the_first_rollout(agent, split, pool):
+    """Every choice of every scene counts once, with any number of rollouts."""
     one = evaluation.count_errors(agent, split, "valid", pool, 1).behaviour
     ten = evaluation.count_errors(agent, split, "valid", pool, 10).behaviour
     choices = len(split.labels) * (agent.config.num_glimpses - 1)
@@ -135,16 +133,16 @@ def test_what_the_policy_did_is_that_of_the_first_rollout(agent, split, pool):
     assert np.array_equal(one.locations, ten.locations)
 
 
-def test_validation_and_test_are_drawn_apart(agent, split, pool):
-    """Scenes and policy of the two splits come from seeds of their own."""
+def test_validation_and_test_have_their_own_seeds(agent, split, pool):
+    """For the scenes and for the policy."""
     config = small_config(num_classes=10, canvas_size=20)
     valid = next(scenes.frozen(split, "valid", config))[0]
     test = next(scenes.frozen(split, "test", config))[0]
     assert not np.array_equal(valid, test)
 
 
-def test_it_can_be_given_up_between_chunks(agent, split, pool):
-    """What between_chunks raises comes through."""
+def test_it_can_be_stopped_between_chunks(agent, split, pool):
+    """An exception of between_chunks is passed on."""
 
     def give_up():
         raise TimeoutError
@@ -161,12 +159,12 @@ def test_it_can_be_given_up_between_chunks(agent, split, pool):
     ],
 )
 def test_the_interval_at_its_ends(wrong, total, low, high):
-    """No error at all, or all of them."""
+    """No errors, or only errors."""
     assert evaluation.interval_95(wrong, total) == pytest.approx([low, high])
 
 
 def test_the_interval_holds_the_error_and_has_the_right_tails():
-    """At either end, as few or as many errors come in 2.5 % of the cases."""
+    """At its ends, so few or so many errors have a probability of 2.5 %."""
     from scipy.stats import binom
 
     low, high = evaluation.interval_95(67, 10_000)
@@ -176,7 +174,7 @@ def test_the_interval_holds_the_error_and_has_the_right_tails():
 
 
 def test_the_result_has_the_promised_keys(agent, split, pool):
-    """The keys of result.json, in their order, errors in percent."""
+    """The keys of result.json in their order, with errors in percent."""
     digits = Digits(split, split, split, "ab")
     training = {"seconds": 3.5, "images_per_second": 7.0}
     result = evaluation.test_result(agent, training, digits, pool, 2)

@@ -1,4 +1,4 @@
-"""What an agent says of images, and which it refuses."""
+"""An agent's predictions, and the images that it refuses."""
 
 import dataclasses
 
@@ -40,15 +40,17 @@ def test_seen_has_the_promised_shapes(agent, images):
 
 
 def test_bytes_and_floats_are_the_same_images(agent, images):
-    """uint8 in 0..255 and float32 or float64 in 0..1 give the same answer."""
+    """uint8 in 0..255 and float32 or float64 in 0..1 give the same prediction."""
     seen = agent.predict(images)
     for dtype in (np.float32, np.float64):
         as_floats = agent.predict((images / 255).astype(dtype))
         assert np.allclose(as_floats.probabilities, seen.probabilities, atol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_answer_and_another_seed_another(agent, images):
-    """A prediction is random, and repeatable."""
+def test_the_same_seed_gives_the_same_prediction_and_another_seed_another(
+    agent, images
+):
+    """A prediction is random but repeatable."""
     first, again = agent.predict(images), agent.predict(images)
     assert np.array_equal(first.locations, again.locations)
     assert not np.array_equal(first.locations, agent.predict(images, seed=1).locations)
@@ -63,15 +65,15 @@ def test_deterministic_draws_nothing(agent, images):
 
 
 def test_rollouts_are_averaged_as_probabilities(agent, images):
-    """M rollouts: the mean of M different probabilities, not of one repeated."""
+    """M rollouts: the mean of M different probabilities."""
     one, many = agent.predict(images), agent.predict(images, rollouts=20)
     assert np.array_equal(one.locations, many.locations)
     assert not np.allclose(one.probabilities, many.probabilities, atol=1e-7)
     assert np.allclose(many.probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_more_images_than_a_chunk_are_all_looked_at(agent, images, monkeypatch):
-    """Chunks are an affair of memory alone: what is deterministic stays the same."""
+def test_chunks_change_no_deterministic_prediction(agent, images, monkeypatch):
+    """Chunks only bound the memory."""
     whole = agent.predict(images, deterministic=True)
     monkeypatch.setattr(predictor, "CHUNK", 3)
     chunks = agent.predict(images, deterministic=True)
@@ -81,10 +83,10 @@ def test_more_images_than_a_chunk_are_all_looked_at(agent, images, monkeypatch):
 @pytest.mark.parametrize(
     "pixels, chunks", [(10**6, [7]), (300, [2] * 3 + [1]), (9, 7 * [1])]
 )
-def test_large_images_are_looked_at_in_smaller_chunks(
+def test_large_images_are_processed_in_smaller_chunks(
     agent, images, monkeypatch, pixels, chunks
 ):
-    """A chunk holds no more pixels than the limit, but at least one image."""
+    """A chunk has at most CHUNK_PIXELS pixels, but at least one image."""
     seen, as_floats = [], predictor._as_floats
 
     def count(part):
@@ -99,14 +101,14 @@ def test_large_images_are_looked_at_in_smaller_chunks(
 
 
 def test_threads_change_no_result(agent, images, monkeypatch):
-    """Chunks draw from streams of their own, whichever thread looks at them."""
+    """Each chunk has its own random stream."""
     monkeypatch.setattr(predictor, "CHUNK", 2)
     alone, together = (agent.predict(images, threads=n) for n in (1, 3))
     assert all(map(np.array_equal, alone, together))
 
 
-def test_no_images_are_seen_as_none(agent):
-    """An empty batch gives empty arrays."""
+def test_an_empty_batch_gives_empty_arrays(agent):
+    """Their shapes are those of any other batch."""
     seen = agent.predict(np.zeros((0, 9, 9), np.uint8))
     assert seen.classes.shape == (0,) and seen.locations.shape == (0, 4, 2)
 
@@ -115,8 +117,8 @@ def test_no_images_are_seen_as_none(agent):
     "images",
     [np.zeros((11, 13), np.uint8), np.zeros((2, 0, 9), np.uint8), [["a"]], [[[256]]]],
 )
-def test_what_is_no_batch_of_images_is_refused(agent, images):
-    """Wrong shape, type or range: one line that says so."""
+def test_other_arrays_are_refused(agent, images):
+    """A wrong shape, type or range is one line."""
     with pytest.raises(UserError, match=r"images|pixels") as error:
         agent.predict(images)
     assert "\n" not in str(error.value)

@@ -55,8 +55,8 @@ def test_the_papers_recipe_adds_only_what_the_paper_does_not_give(task):
             assert getattr(config, field.name) == field.default, field.name
 
 
-def test_names_and_figures_are_complete():
-    """The names that a configuration allows are those that are known here."""
+def test_names_and_errors_are_complete():
+    """The configuration allows exactly the tasks and recipes that exist."""
     fields = {field.name: field for field in dataclasses.fields(Config)}
     assert fields["task"].metadata["choices"] == tuple(TASKS) == (*PAPER_ERRORS, "own")
     assert set(fields["recipe"].metadata["choices"]) == set(RECIPES)
@@ -64,7 +64,7 @@ def test_names_and_figures_are_complete():
 
 
 def test_changes_win_over_recipe_and_task():
-    """What the user says goes, within the bounds."""
+    """The user's settings take precedence."""
     config = make_config("cluttered", "quick", epochs=3, num_clutter=2, h_size=64)
     assert (config.epochs, config.num_clutter, config.h_size) == (3, 2, 64)
     with pytest.raises(UserError, match="^--num-clutter -1"):
@@ -73,7 +73,7 @@ def test_changes_win_over_recipe_and_task():
 
 @pytest.mark.parametrize("option", ["task", "recipe"])
 def test_unknown_names_are_one_line(option):
-    """It names the option and what there is to choose from."""
+    """The line names the option and the choices."""
     with pytest.raises(
         UserError, match=f"^--{option} nonsense: choose one of"
     ) as error:

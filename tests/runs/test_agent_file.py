@@ -35,7 +35,7 @@ def images(rng):
 
 
 def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
-    """ramnp.load takes the run folder or the file and gives the same agent.
+    """ramnp.load returns the same agent from the run folder and from the file.
 
     In the file, weights are rounded to two bytes.
     """
@@ -52,7 +52,7 @@ def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
 
 
 def test_weights_beyond_the_range_of_two_bytes_are_kept(agent, tmp_path):
-    """65,504 is the largest; with a larger one among them, all take four bytes."""
+    """65,504 is the largest; if any weight exceeds it, all take four bytes."""
     agent.params["action"]["b_a"][0] = 65_504
     for largest, kept in ((0, np.float16), (65_520, np.float32)):
         agent.params["action"]["b_a"][1] = largest
@@ -67,7 +67,7 @@ def test_weights_beyond_the_range_of_two_bytes_are_kept(agent, tmp_path):
 
 
 def test_the_name_of_a_task_means_its_trained_agent(agent, tmp_path, monkeypatch):
-    """Unless something of that name is there; a path is always a path."""
+    """Unless a file or folder of that name exists."""
     monkeypatch.setattr(agent_file, "TRAINED", str(tmp_path / "trained"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trained").mkdir()
@@ -86,8 +86,8 @@ def test_the_name_of_a_task_means_its_trained_agent(agent, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     "task", [task for task in TASKS if Path(agent_file.TRAINED, f"{task}.npz").exists()]
 )
-def test_the_agents_that_come_with_the_project(task):
-    """Small, of the strongest recipe as it stands, each beside its test result."""
+def test_the_shipped_agents_load(task):
+    """Small, trained with the present recipe `best`, each beside its test result."""
     path = Path(agent_file.find(task))
     assert path.stat().st_size <= 1_500_000
     agent = ramnp.load(task)
@@ -103,7 +103,7 @@ def test_the_agents_that_come_with_the_project(task):
 
 
 def test_a_comparison_network_for_images_of_another_size_is_refused(rng, tmp_path):
-    """The size belongs to the configuration, and the parameters must fit it."""
+    """The image size is part of the configuration, which the parameters must fit."""
     config = small_config(model="fc", image_height=11, image_width=13, fc_size=6)
     path = tmp_path / "best.npz"
     agent_file.save(path, Agent(whole_image.init(rng, config), config, 0.1), ROW)
@@ -116,7 +116,7 @@ def test_a_comparison_network_for_images_of_another_size_is_refused(rng, tmp_pat
             ramnp.load(path)
 
 
-def test_what_holds_no_agent_is_refused_in_one_line(agent, tmp_path):
+def test_other_files_are_refused_in_one_line(agent, tmp_path):
     """Missing, foreign, or not fitting its own configuration."""
     path = tmp_path / "best.npz"
     agent_file.save(path, agent, ROW)
@@ -157,7 +157,7 @@ def test_what_holds_no_agent_is_refused_in_one_line(agent, tmp_path):
     "examples", [200, pytest.param(100_000, marks=pytest.mark.slow)]
 )
 def test_fuzzed_agents(agent, images, tmp_path, examples):
-    """One kind of error at most, and what is accepted can look at images."""
+    """At most one kind of error, and an accepted agent can predict."""
     path = tmp_path / "best.npz"
     agent_file.save(path, agent, ROW)
     sound = checkpoint.load(path)

@@ -1,6 +1,5 @@
-"""A run folder's own care: one process, the same data, a known environment."""
+"""Resuming a run folder: same data, same settings, known environment."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from ramnp.figures import curves, film, glimpses
 from ramnp.runs import run_folder, saved_state
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, DataError, UserError
-from ramnp.support.files import RunLock
 from tests.helpers import TINY_RUN, sealed, write_digits
+from tests.processes import copy_run, metrics, outcome
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 draw = run_folder.draw  # as it is without that fixture
@@ -22,19 +21,11 @@ draw = run_folder.draw  # as it is without that fixture
 @pytest.fixture
 def copy(finished_run, tmp_path):
     """A copy of a finished run that a test may spoil."""
-    for path in finished_run.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
+    return copy_run(finished_run, tmp_path)
 
 
 def resume(folder, *arguments):
     return train.main(["--run", str(folder), "--resume", *arguments])
-
-
-def test_two_processes_never_share_a_run(copy):
-    """The second one is refused while the first holds the lock."""
-    with RunLock(copy), pytest.raises(UserError, match="in use by process"):
-        resume(copy)
 
 
 def test_a_run_begun_by_an_earlier_version_is_resumed(tmp_path, monkeypatch):
@@ -42,13 +33,11 @@ def test_a_run_begun_by_an_earlier_version_is_resumed(tmp_path, monkeypatch):
 
     Another processor rounds differently: the last digits may differ.
     """
-    for path in (Path(__file__).parent / "begun_before").iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy_run(Path(__file__).parent / "begun_before", tmp_path)
     monkeypatch.chdir(tmp_path)  # config.json says that the data are digits.npz
     assert checkpoint.load("checkpoint.npz")[1]["step"] == 6
     assert resume(".") == 0
-    lines = Path("metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = metrics(tmp_path)
     assert [(row["epoch"], row["step"]) for row in rows] == [(1, 4), (2, 8), (3, 12)]
     arrays, _ = checkpoint.load("checkpoint.npz")
     arrays["cross_entropy"] = [row["cross_entropy"] for row in rows]
@@ -58,7 +47,7 @@ def test_a_run_begun_by_an_earlier_version_is_resumed(tmp_path, monkeypatch):
 
 
 def test_other_data_are_refused_on_resume(copy, tmp_path):
-    """A run goes on with the digits that it began with."""
+    """A run resumes with the digits that it began with."""
     data = write_digits(tmp_path / "others.npz", count=133)
     with pytest.raises(DataError, match="is not the data"):
         resume(copy, "--data", data)
@@ -73,25 +62,19 @@ def test_leftovers_of_a_killed_writer_are_cleared(copy):
 
 
 def test_killed_before_its_first_checkpoint_a_run_starts_afresh(copy, finished_run):
-    """With the configuration of its folder, to the same result."""
+    """With the configuration of its folder, and with the same outcome."""
     for name in ("checkpoint.npz", "best.npz", "result.json", "metrics.jsonl"):
         (copy / name).unlink()
     assert resume(copy) == 0
-    ours, theirs = (
-        json.loads((folder / "result.json").read_text())
-        for folder in (copy, finished_run)
-    )
-    for result in (ours, theirs):
-        del result["seconds"], result["images_per_second"]
-    assert ours == theirs
+    assert outcome(copy) == outcome(finished_run)
 
 
 def test_another_environment_is_a_warning_and_with_strict_an_error(
     copy, monkeypatch, capsys
 ):
-    """One line names both sides: NumPy, BLAS threads, processor."""
-    now = {"numpy": "2.99", "blas_threads": "7", "processor": "abacus"}
-    monkeypatch.setattr(saved_state, "environment", lambda: now)
+    """One line names both values: NumPy, BLAS threads, processor."""
+    current = {"numpy": "2.99", "blas_threads": "7", "processor": "abacus"}
+    monkeypatch.setattr(saved_state, "environment", lambda: current)
     with pytest.raises(UserError, match="--strict") as error:
         resume(copy, "--strict")
     assert resume(copy) == 0
@@ -111,7 +94,7 @@ def test_another_environment_is_a_warning_and_with_strict_an_error(
     ],
 )
 def test_a_damaged_configuration_is_one_line(copy, text):
-    """config.json is checked as everything else is."""
+    """Whatever is wrong with config.json, the line names it."""
     (copy / "config.json").write_text(text)
     if text == "{}":
         text = "no data"
@@ -120,23 +103,15 @@ def test_a_damaged_configuration_is_one_line(copy, text):
     assert "\n" not in str(error.value)
 
 
-def test_what_a_start_that_was_killed_leaves_does_not_bar_the_next_one(
+def test_the_remains_of_a_killed_start_do_not_block_the_next_one(
     digits_file, tmp_path, no_pictures
 ):
-    """A lock and half a file with no configuration yet are not a run."""
+    """A lock and a temporary file without a configuration are not a run."""
     for name in (".lock", ".config.json.0123abcd.tmp"):
         (tmp_path / name).write_text("12")
     arguments = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path)]
     assert train.main(arguments) == 0
     assert not (tmp_path / ".config.json.0123abcd.tmp").exists()
-
-
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, digits_file):
-    """The path is named."""
-    (tmp_path / "file").write_text("")
-    arguments = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path / "file/run")]
-    with pytest.raises(UserError, match="cannot make the folder"):
-        train.main(arguments)
 
 
 @pytest.mark.parametrize(

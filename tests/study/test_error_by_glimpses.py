@@ -1,4 +1,4 @@
-"""glimpses.png: the errors after each glimpse, from the results alone."""
+"""glimpses.png: the errors after each glimpse, from the results."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from tests.study.test_table import put
 
 @pytest.fixture
 def panels(monkeypatch):
-    """What was drawn: {title: {name: (glimpses, errors)}}, the last time."""
+    """The latest drawing: {title: {name: (glimpses, errors)}}."""
     drawn = {}
 
     def draw(panels, path):
@@ -27,7 +27,7 @@ def panels(monkeypatch):
 
 
 def put_with_metrics(results, table, row, after, **changes):
-    """Write a result and, as its one epoch, the errors after each glimpse."""
+    """Write a result of one epoch with these errors after each glimpse."""
     config = dataclasses.replace(rows.row_config(table, row), **changes)
     put(results, table, row, config)
     folder = os.path.join(results, rows.Job(table, row, config).folder)
@@ -38,7 +38,7 @@ def put_with_metrics(results, table, row, after, **changes):
 
 
 def test_lines_are_the_means_over_seeds(tmp_path, panels):
-    """Of the row's first configuration, from whatever there is."""
+    """Of the first configuration of each row that has results."""
     put_with_metrics(tmp_path, "2a", "best", [30.0, 4.0, 2.0])
     put_with_metrics(tmp_path, "2a", "best", [20.0, 3.0, 1.0], seed=1)
     put_with_metrics(tmp_path, "2a", "best", [90.0, 90.0, 90.0], seed=2, h_size=7)
@@ -64,8 +64,8 @@ def test_lines_are_the_means_over_seeds(tmp_path, panels):
     assert panels["table 1a: centered"].keys() == {"the paper, test"}
 
 
-def test_the_picture_is_made_even_of_nothing(tmp_path):
-    """The paper's points are there from the start, and the same each time."""
+def test_without_results_the_papers_points_are_drawn(tmp_path):
+    """The same bytes each time."""
     pictures = []
     for _ in range(2):
         with open(error_by_glimpses.draw_figure(tmp_path / "results"), "rb") as file:

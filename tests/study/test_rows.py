@@ -1,8 +1,9 @@
-"""Rows, the runs that they stand for, and which of these are done."""
+"""Rows, their runs, and which of these are done."""
 
 import dataclasses
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from ramnp.learning.recipes import PAPER_ERRORS, TABLES, make_config, paper_row
 from ramnp.runs import run_folder
 from ramnp.study import rows
 from ramnp.support.errors import UserError
+from tests.processes import copy_run
 
 ROWS = [(table, row) for table in TABLES for row in rows.row_names(table)]
 KEPT = {"config.json", "metrics.jsonl", "result.json"}
@@ -30,13 +32,8 @@ def job(finished_run):
 
 
 def put(finished_run, root, job):
-    """Copy the finished run into its folder under `root`; return that."""
-    folder = os.path.join(root, job.folder)
-    os.makedirs(folder)
-    for path in finished_run.iterdir():
-        with open(os.path.join(folder, path.name), "wb") as file:
-            file.write(path.read_bytes())
-    return folder
+    """Copy the finished run into its folder under `root`; return that folder."""
+    return str(copy_run(finished_run, Path(root, job.folder)))
 
 
 def with_changes(job, **changes):
@@ -45,7 +42,7 @@ def with_changes(job, **changes):
 
 @pytest.mark.parametrize(("table", "row"), ROWS)
 def test_a_row_is_what_its_name_says(table, row):
-    """The paper's agent as the paper trains it; all others differ as little as can be."""
+    """The paper's agent, trained as in the paper; the others differ minimally."""
     config = rows.row_config(table, row)
     task = TABLES[table]
     assert config.task == task
@@ -70,15 +67,15 @@ def test_a_row_is_what_its_name_says(table, row):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_only_where_best_changes_digits_is_there_a_row_without(table):
-    """Where nothing is bent or moved, it would be the same run again."""
+def test_best_plain_exists_only_where_best_augments(table):
+    """Without augmentation, it would be the same run again."""
     best = make_config(TABLES[table], "best")
     changed = best.deformation > 0 or best.max_shift > 0
     assert ((table, "best-plain") in ROWS) == changed
 
 
 def test_changes_win_over_the_rows_settings():
-    """A study with fewer epochs, or another seed."""
+    """As in a study with fewer epochs or another seed."""
     config = rows.row_config("2a", "fc-64", epochs=3, seed=2)
     assert (config.epochs, config.seed, config.fc_size) == (3, 2, 64)
 
@@ -92,7 +89,7 @@ def test_changes_win_over_the_rows_settings():
     ],
 )
 def test_the_options_of_a_configuration_give_that_configuration(config):
-    """What the table shows as a command is the run, to the last setting."""
+    """The command in the table reproduces the run, to the last setting."""
     options = train.parse(rows.train_options(config, "digits.npz"))
     given = {f.name: getattr(options, f.name) for f in dataclasses.fields(Config)}
     given = {name: value for name, value in given.items() if value is not None}
@@ -101,8 +98,8 @@ def test_the_options_of_a_configuration_give_that_configuration(config):
     assert train.parse(rows.train_options(config)).data is None
 
 
-def test_no_option_is_given_that_changes_nothing():
-    """The shortest command."""
+def test_options_equal_to_the_default_are_left_out():
+    """The command is as short as possible."""
     config = rows.row_config("1a", "ram-6")
     assert rows.train_options(config) == [
         *("--task", "centered", "--recipe", "paper", "--seed", "0")
@@ -110,12 +107,12 @@ def test_no_option_is_given_that_changes_nothing():
 
 
 def test_a_row_without_a_result_is_still_to_do(job, place):
-    """As it was asked for."""
+    """With the settings that were asked for."""
     assert rows.still_to_do(job, place) == job
 
 
 def test_a_row_with_a_result_is_done(finished_run, job, place):
-    """However many epochs it took, unless a number is asked for."""
+    """With any number of epochs, unless one is asked for."""
     put(finished_run, place.results, job)
     assert rows.still_to_do(job, place) is None
     assert rows.still_to_do(job, place, epochs=3) is None
@@ -127,16 +124,16 @@ def test_a_row_with_a_result_is_done(finished_run, job, place):
 
 
 def test_a_run_that_was_begun_keeps_its_epochs(finished_run, job, place):
-    """It is still to do until its result is kept, even if only that is missing."""
+    """It is still to do until its result is kept, even if nothing else is missing."""
     put(finished_run, place.runs, job)
     assert rows.still_to_do(with_changes(job, epochs=9), place) == job
 
 
 @pytest.mark.parametrize("root", ["runs", "results"])
-def test_a_run_with_another_setting_is_never_taken_for_this_one(
+def test_a_run_with_another_setting_is_not_taken_for_this_one(
     root, finished_run, job, place
 ):
-    """One line names the setting, and the folder to remove; nothing is touched."""
+    """One line names the setting and the folder to remove; nothing is changed."""
     folder = put(finished_run, getattr(place, root), job)
     with pytest.raises(UserError) as error:
         rows.still_to_do(with_changes(job, h_size=17), place)
@@ -146,8 +143,8 @@ def test_a_run_with_another_setting_is_never_taken_for_this_one(
     assert len(os.listdir(folder)) == len(os.listdir(finished_run))
 
 
-def test_only_what_is_small_is_kept(finished_run, job, place):
-    """Configuration, metrics and result, to the byte; the result is returned."""
+def test_only_small_files_are_kept(finished_run, job, place):
+    """Configuration, metrics and result, to the byte."""
     put(finished_run, place.runs, job)
     result = rows.keep_result(job, place)
     folder = os.path.join(place.results, "1a", "best", "seed-0")
@@ -160,10 +157,8 @@ def test_only_what_is_small_is_kept(finished_run, job, place):
     assert rows.still_to_do(job, place) is None
 
 
-def test_a_copy_that_was_cut_short_does_not_count(
-    finished_run, job, place, monkeypatch
-):
-    """The result comes last: what stands beside it is whole."""
+def test_an_incomplete_copy_does_not_count(finished_run, job, place, monkeypatch):
+    """The result is copied last."""
     put(finished_run, place.runs, job)
     write = rows.write_atomically
 
@@ -182,7 +177,7 @@ def test_a_copy_that_was_cut_short_does_not_count(
     "spoiled", ["", "[1]", '{"test_error": 1}', '{"test_error": "1"}', "[" * 100_000]
 )
 def test_a_damaged_result_is_one_line(spoiled, finished_run, job, place):
-    """It names the file, whatever is wrong with it."""
+    """It names the file."""
     folder = put(finished_run, place.results, job)
     with open(os.path.join(folder, "result.json"), "w") as file:
         file.write(spoiled)
@@ -193,7 +188,7 @@ def test_a_damaged_result_is_one_line(spoiled, finished_run, job, place):
 
 @pytest.mark.parametrize("left", [None, "{", '{"data": null, "epochs": -1}'])
 def test_a_result_without_its_configuration_is_one_line(left, finished_run, job, place):
-    """It names the file and says what to do; no option of another command."""
+    """It names the file and says what to do, without an option of another command."""
     folder = put(finished_run, place.results, job)
     config = os.path.join(folder, "config.json")
     os.remove(config)
@@ -206,7 +201,7 @@ def test_a_result_without_its_configuration_is_one_line(left, finished_run, job,
 
 
 def test_the_error_after_each_glimpse_is_that_of_the_best_epoch(tmp_path):
-    """The first of the best, as training keeps it."""
+    """The first one if several are best, as in training."""
     errors = [
         (3.0, [9.0, 3.0]),
         (1.0, [7.5, 1.0]),
@@ -245,8 +240,8 @@ def test_no_result_is_none(tmp_path):
     assert rows.read_result(tmp_path) is None
 
 
-def test_epochs_are_counted_while_they_go_by(finished_run, job, place):
-    """Those of the runs that were begun."""
+def test_finished_epochs_are_counted(finished_run, job, place):
+    """Over all runs that exist."""
     assert rows.epochs_done([job], place) == 0
     put(finished_run, place.runs, job)
     assert rows.epochs_done([job, with_changes(job, seed=1)], place) == 3

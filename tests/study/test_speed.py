@@ -1,4 +1,4 @@
-"""Measuring speed: the list of products, the profile, and what is reported."""
+"""Measuring speed: the list of products, the profile and the report."""
 
 import subprocess
 import sys
@@ -18,18 +18,18 @@ from ramnp.study import speed
 from tests.helpers import small_config, small_split
 
 
-class Noting(np.ndarray):
-    """An array that notes every matrix product it takes part in, as (m, k, n)."""
+class Recording(np.ndarray):
+    """An array that records the shape (m, k, n) of every matrix product with it."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
-        inputs = [np.asarray(x) if isinstance(x, Noting) else x for x in inputs]
+        inputs = [np.asarray(x) if isinstance(x, Recording) else x for x in inputs]
         if ufunc is np.matmul:
             x, y = inputs
             PRODUCTS.append((x.shape[0], x.shape[1], y.shape[1]))
         if out:
             kwargs["out"] = tuple(np.asarray(array) for array in out)
         result = getattr(ufunc, method)(*inputs, **kwargs)
-        return out[0] if out else np.asarray(result).view(Noting)
+        return out[0] if out else np.asarray(result).view(Recording)
 
 
 PRODUCTS = []
@@ -49,10 +49,10 @@ PRODUCTS = []
     ],
 )
 def test_products_are_those_of_a_step(rng, changes):
-    """The list that is timed alone is what a step multiplies, no more and no less."""
+    """The list that is timed contains exactly the products of a step."""
     config = small_config(batch_size=26, num_shards=2, **changes)
     params = {
-        network: {name: array.view(Noting) for name, array in arrays.items()}
+        network: {name: array.view(Recording) for name, array in arrays.items()}
         for network, arrays in model.init(rng, config).items()
     }
     images = rng.random((13, 10, 10), dtype=np.float32)
@@ -63,7 +63,7 @@ def test_products_are_those_of_a_step(rng, changes):
     )
     R = rng.standard_normal(trajectory.baseline.shape, np.float32)
     _, cache = reinforce.hybrid_loss_forward(trajectory, labels, R, R, config, 0.2)
-    dloss = (d.view(Noting) for d in reinforce.hybrid_loss_backward(cache))
+    dloss = (d.view(Recording) for d in reinforce.hybrid_loss_backward(cache))
     model.backward(*dloss, trajectory, config)
     listed = speed.products(config)
     assert Counter((m, k, n) for _, m, k, n in listed) == Counter(PRODUCTS)
@@ -71,7 +71,7 @@ def test_products_are_those_of_a_step(rng, changes):
 
 
 def test_multiplier_computes_every_product_for_each_copy(monkeypatch):
-    """A call makes as many products as are listed, times the copies, as laid out."""
+    """A call computes all listed products for each copy, in their layouts."""
     seen = []
 
     def matmul(x, y, out):
@@ -87,36 +87,35 @@ def test_multiplier_computes_every_product_for_each_copy(monkeypatch):
 
 
 def test_where_time_goes_adds_up():
-    """Shares of the stages and of the rest make 1; every network has some."""
+    """The shares of all stages and the rest sum to 1; each is positive."""
     config = make_config("centered", num_glimpses=2, batch_size=4)
     split = small_split(0, 16)
-    now = initial(config, 16)
-    trainer = training.Trainer(config, split, now)
+    trainer = training.Trainer(config, split, initial(config, 16))
     shares = speed.where_time_goes(trainer.step, repetitions=3)
     assert sum(shares.values()) == pytest.approx(1)
     assert all(share > 0 for share in shares.values())
 
 
-def test_every_figure_is_a_positive_number(digits_file):
-    """A tiny measurement fills every figure."""
+def test_every_measurement_is_a_positive_number(digits_file):
+    """Even those of a tiny measurement."""
     digits = mnist.load(digits_file)
     config = make_config("translated", num_glimpses=2, batch_size=16)
-    figures, gflops = speed.measure(config, digits, 2, rounds=1)
-    figures.pop("time")
+    numbers, gflops = speed.measure(config, digits, 2, rounds=1)
+    numbers.pop("time")
     assert gflops > 0
-    assert all(type(figure) is float and figure > 0 for figure in figures.values())
+    assert all(type(number) is float and number > 0 for number in numbers.values())
 
 
 def test_peak_memory_is_that_of_this_process():
-    """The peak grows by what is held at once, and does not fall again."""
+    """The peak grows with memory in use, and does not fall again."""
     before = speed.peak_mib()
     needed = int(before) + 64
     np.ones(needed * 2**20, np.uint8)
     assert speed.peak_mib() > before + 32
 
 
-def test_peak_memory_counts_other_processes_too():
-    """What they hold for themselves, and nothing of one that has ended."""
+def test_peak_memory_includes_other_processes():
+    """With their private memory; processes that have ended count nothing."""
     program = "import sys; held = b'x' * 2**26; print(flush=True); sys.stdin.read()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", program], **pipes) as other:

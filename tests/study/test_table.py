@@ -1,4 +1,4 @@
-"""TABLE.md: every row, both published columns, and ours from the results alone."""
+"""TABLE.md: every row, both published columns, and ours from the results."""
 
 import dataclasses
 import json
@@ -27,14 +27,14 @@ def results(tmp_path):
     return str(tmp_path / "results")
 
 
-def put(results, table, row, config, data=None, **figures):
+def put(results, table, row, config, data=None, **numbers):
     """Write a result as a run leaves it."""
     folder = os.path.join(results, rows.Job(table, row, config).folder)
     os.makedirs(folder)
-    figures = {"test_error": 1.0, "test_error_rollouts": 0.5, "seconds": 60} | figures
+    numbers = {"test_error": 1.0, "test_error_rollouts": 0.5, "seconds": 60} | numbers
     for name, fields in (
         ("config.json", dataclasses.asdict(config) | {"data": data}),
-        ("result.json", figures),
+        ("result.json", numbers),
     ):
         with open(os.path.join(folder, name), "w") as file:
             json.dump(fields, file)
@@ -49,14 +49,14 @@ def lines_of(results, table, row):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_without_results_every_row_stands_there_with_the_papers_figures(table, results):
-    """Both columns, question marks included, and the command that would fill it."""
+def test_rows_without_results_have_the_papers_errors(table, results):
+    """Both columns, with their question marks, and the command that fills the row."""
     for row in rows.row_names(table):
         (cells,) = lines_of(results, table, row)
         assert len(cells) == 10
-        figures = PAPER_ERRORS[TABLES[table]]
-        if row in figures:
-            assert tuple(cells[2:4]) == figures[row]
+        published = PAPER_ERRORS[TABLES[table]]
+        if row in published:
+            assert tuple(cells[2:4]) == published[row]
         assert cells[4:9] == ["not run yet", "", "", "", ""]
         assert f"--task {TABLES[table]} " in cells[9]
     (headline,) = lines_of(results, "2a", "ram-6")
@@ -66,7 +66,7 @@ def test_without_results_every_row_stands_there_with_the_papers_figures(table, r
 
 
 def test_seeds_are_averaged_with_their_spread(results):
-    """Mean ± sample standard deviation, how many, mean minutes, first seed's command."""
+    """Mean ± sample standard deviation, number, mean minutes, command of the first."""
     config = rows.row_config("1b", "ram-8")
     errors = [1.0, 1.5, 2.3]
     for seed in (2, 0, 1):
@@ -86,7 +86,7 @@ def test_seeds_are_averaged_with_their_spread(results):
 
 
 def test_one_seed_has_no_spread(results):
-    """Nor has a network that draws nothing a figure over rollouts."""
+    """And a deterministic network has no error over rollouts."""
     put(results, "2b", "conv", rows.row_config("2b", "conv"), test_error=14.256)
     (cells,) = lines_of(results, "2b", "conv")
     assert cells[1:9] == [
@@ -105,10 +105,10 @@ def test_one_seed_has_no_spread(results):
         (0.0, 0, 0.0, ""),
     ],
 )
-def test_a_row_says_what_was_done_to_digits(
+def test_a_row_names_its_augmentation(
     results, deformation, max_shift, plain_share, says
 ):
-    """Who compares figures must know what the agent was trained on."""
+    """Comparisons depend on the training data."""
     config = make_config(
         *("centered", "best"),
         epochs=4,
@@ -121,8 +121,8 @@ def test_a_row_says_what_was_done_to_digits(
     assert cells[1].endswith(f" glimpses{says}")
 
 
-def test_on_a_canvas_digits_are_anywhere_anyway(results):
-    """There, --max-shift does nothing, and the table does not say so."""
+def test_on_a_canvas_no_shift_is_named(results):
+    """There, --max-shift has no effect."""
     config = make_config("translated", "best", deformation=0.0, max_shift=1)
     put(results, "1b", "best", config)
     (cells,) = lines_of(results, "1b", "best")
@@ -130,7 +130,7 @@ def test_on_a_canvas_digits_are_anywhere_anyway(results):
 
 
 def test_runs_with_different_settings_are_never_averaged(results):
-    """Each gets a line of its own, with the command that it was made by."""
+    """Each has its own line, with its own command."""
     for seed, changes in enumerate(({}, {"h_size": 300})):
         config = make_config("centered", "best", seed=seed, **changes)
         put(results, "1a", "best", config, test_error=seed)
@@ -140,10 +140,8 @@ def test_runs_with_different_settings_are_never_averaged(results):
     assert "--h-size" not in first[9] and "--h-size 300 --seed 1" in second[9]
 
 
-def test_the_command_of_a_result_is_its_own_whatever_the_recipe_says_now(
-    results, finished_run
-):
-    """It can be given as it stands, data included."""
+def test_the_command_of_a_result_does_not_depend_on_the_recipe(results, finished_run):
+    """It can be pasted, including --data."""
     config, _ = run_folder.read_config(finished_run, {})
     put(results, "1a", "best", config, data="my digits.npz")
     (cells,) = lines_of(results, "1a", "best")
@@ -157,7 +155,7 @@ def test_the_command_of_a_result_is_its_own_whatever_the_recipe_says_now(
 
 
 def test_the_same_results_make_the_same_table(results):
-    """It is made from them and from nothing else."""
+    """The table is a function of the results."""
     put(results, "1a", "best", rows.row_config("1a", "best"))
     made = []
     for _ in range(2):
@@ -167,15 +165,15 @@ def test_the_same_results_make_the_same_table(results):
 
 
 def test_a_damaged_result_is_one_line(results):
-    """Better no table than one without it."""
+    """No table is written without it."""
     put(results, "1a", "best", rows.row_config("1a", "best"), seconds=None)
     with pytest.raises(UserError, match=r"best/seed-0/result\.json is damaged"):
         tables.write_table(results)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_readme_and_the_trained_agents_say_what_the_results_say(table):
-    """Its line of a task is that of the committed run, which the agent comes from."""
+def test_the_readme_and_the_trained_agents_agree_with_the_results(table):
+    """The README's line and the shipped agent are those of the committed run."""
     root = Path(__file__).parents[2]
     task = TABLES[table]
     folder = root / "results" / rows.Job(table, "best", make_config(task)).folder
@@ -207,6 +205,6 @@ def _lines(path, first):
 
 
 def _cells(path, first, words):
-    """Return the cells of the only such line that has those words."""
+    """Return the cells of the only such line that contains the words."""
     (line,) = [line for line in _lines(path, first) if words in line]
     return line.strip("| ").split(" | ")

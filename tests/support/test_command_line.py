@@ -1,4 +1,4 @@
-"""What every command does with errors and exit codes."""
+"""What every command does with errors, signals and exit codes."""
 
 import os
 import signal
@@ -28,10 +28,10 @@ NOTED.add_note("after step 3")
         (NOTED, 143, "interrupted after step 3\n"),
     ],
 )
-def test_errors_of_the_user_are_one_line_and_an_exit_code(
+def test_user_errors_are_one_line_and_an_exit_code(
     outcome, code, complaint, capsys, monkeypatch
 ):
-    """2 for bad input, 3 for divergence, 130 and 143 for the two interrupts."""
+    """2 for bad input, 3 for divergence, 130 and 143 for the two signals."""
     monkeypatch.setattr(sys, "argv", ["name", "--x", "3"])
 
     def main(arguments):
@@ -50,7 +50,7 @@ def test_errors_of_the_user_are_one_line_and_an_exit_code(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
 def test_a_signal_at_any_time_is_one_line(number, code, capsys):
-    """Also while the data are read, or in a command that keeps nothing."""
+    """Even in a command that saves nothing."""
 
     def main(arguments):
         os.kill(os.getpid(), number)
@@ -61,8 +61,8 @@ def test_a_signal_at_any_time_is_one_line(number, code, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_too_little_memory_is_the_settings_fault(capsys):
-    """Sizes that no machine can hold are bad input, not a bug."""
+def test_too_little_memory_is_one_line(capsys):
+    """Sizes beyond the memory are bad input, not a bug."""
 
     def main(arguments):
         raise MemoryError
@@ -74,7 +74,7 @@ def test_too_little_memory_is_the_settings_fault(capsys):
 
 
 def test_a_bug_keeps_its_traceback():
-    """What no user caused is not hidden."""
+    """It is not hidden behind one line."""
 
     def main(arguments):
         raise ZeroDivisionError("a bug")
@@ -83,7 +83,7 @@ def test_a_bug_keeps_its_traceback():
         command_line.run(main)
 
 
-def test_output_that_nobody_reads_any_more_is_no_traceback():
+def test_a_closed_pipe_is_no_traceback():
     """As in `python -m ramnp.evaluate RUN | head -0`."""
     program = (
         "from ramnp.support import command_line as command\n"
@@ -91,18 +91,37 @@ def test_output_that_nobody_reads_any_more_is_no_traceback():
         "    print('x' * 1_000_000)\n"
         "command.run(main)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_command_stops_with_its_stdin_if_it_is_told_to():
+    """RAMNP_STOP_WITH_STDIN: the end of stdin acts as SIGTERM, not inherited."""
+    program = (
+        "import os, time\n"
+        "from ramnp.support import command_line\n"
+        "def main(arguments):\n"
+        "    print('RAMNP_STOP_WITH_STDIN' in os.environ, flush=True)\n"
+        "    time.sleep(600)\n"
+        "command_line.run(main)\n"
     )
-    process.stdout.close()
-    complaint = process.stderr.read()
-    process.stderr.close()
-    process.wait()
-    assert complaint == b""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=os.environ | {command_line.STOP_WITH_STDIN: "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "False\n"
+        _, complaint = process.communicate()
+    assert (process.returncode, complaint) == (143, "interrupted\n")
 
 
 @pytest.mark.parametrize("threads", [0, -1, 5000])
 def test_threads_out_of_range_are_refused(threads):
-    """The option is named."""
+    """The line names the option."""
     with pytest.raises(UserError, match=f"--threads {threads}"):
         command_line.num_threads(threads)

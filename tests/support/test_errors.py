@@ -1,4 +1,4 @@
-"""What a user can cause is told from bugs, and each kind has its exit code."""
+"""User errors differ from bugs, and each kind has its exit code."""
 
 from ramnp.support import errors
 
@@ -17,8 +17,8 @@ def test_exit_codes():
         assert kind("why").exit_code == exit_code
 
 
-def test_what_a_message_quotes_is_short_and_printable():
-    """Line ends, escape sequences and megabytes out of a file stay out of it."""
+def test_quoted_values_are_short_and_printable():
+    """No line breaks, escape sequences or megabytes from a file enter a message."""
     assert errors.brief("centered") == "centered"
     assert errors.brief(0.5) == "0.5"
     assert errors.brief("a\nb\x1b[31m\u2028c\x00") == "ab[31mc"

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and a run folder has one process."""
+"""Files are written atomically, and a run folder has one process."""
 
 import contextlib
 import errno
@@ -7,15 +7,14 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from ramnp.support import files
 from ramnp.support.errors import UserError
 from ramnp.support.files import RunLock, remove_leftovers, write_atomically
+from tests.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys
 from ramnp.support.files import RunLock
@@ -27,7 +26,7 @@ with RunLock(sys.argv[1]):
 
 @contextlib.contextmanager
 def lock_held_elsewhere(folder):
-    """Another process that holds the lock of `folder`."""
+    """Start another process that holds the lock of `folder`."""
     command = [sys.executable, "-c", HOLDER, str(folder)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
@@ -38,8 +37,8 @@ def lock_held_elsewhere(folder):
             process.kill()
 
 
-def test_bytes_and_text_replace_what_stood_there(tmp_path):
-    """Bytes arrive as they are, text as UTF-8 with its own line ends; no other file."""
+def test_bytes_and_text_replace_the_old_content(tmp_path):
+    """Bytes unchanged, text as UTF-8 with its own line ends; no other file stays."""
     path = tmp_path / "file"
     write_atomically(path, b"\x00\r\n\xff")
     assert path.read_bytes() == b"\x00\r\n\xff"
@@ -49,15 +48,15 @@ def test_bytes_and_text_replace_what_stood_there(tmp_path):
 
 
 def test_mode_is_that_of_any_new_file(tmp_path):
-    """A written file is as readable for others as the user's umask says."""
+    """The user's umask decides who may read a written file."""
     (tmp_path / "plain").touch()
     write_atomically(tmp_path / "file", b"")
     mode = stat.S_IMODE((tmp_path / "file").stat().st_mode)
     assert mode == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
 
 
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
-    """A folder that is missing, is a file, or a target that is a folder: UserError."""
+def test_an_unwritable_place_is_one_line(tmp_path):
+    """A missing folder, a file as folder, a folder as target, too long a name."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     for path in ("missing/file", "file/file", "folder", "n" * 300):
@@ -69,8 +68,8 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     assert os.listdir(tmp_path / "folder") == []
 
 
-def test_a_folder_is_made_or_the_error_names_it(tmp_path):
-    """With those above it, unless they exist; a refusal is one line with the advice."""
+def test_a_folder_is_created_or_the_error_names_it(tmp_path):
+    """Together with its parents; a failure is one line with the advice."""
     for _ in range(2):
         files.make_folder(tmp_path / "new" / "newer")
     assert (tmp_path / "new" / "newer").is_dir()
@@ -81,7 +80,7 @@ def test_a_folder_is_made_or_the_error_names_it(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch, size):
-    """With no room left, in the buffer's flush or in the write, the old file stays."""
+    """If the flush or the write fails for lack of space, the old file stays."""
 
     def open_full(*_):
         return open("/dev/full", "wb")
@@ -97,7 +96,7 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch, size):
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_an_interrupt_leaves_no_temporary_file(tmp_path, monkeypatch, call):
-    """Ctrl-C in the middle of a write goes on up; the old file stays, alone."""
+    """Ctrl-C during a write is passed on; only the old file stays."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -112,8 +111,8 @@ def test_an_interrupt_leaves_no_temporary_file(tmp_path, monkeypatch, call):
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
-def test_disks_that_cannot_sync_a_folder_are_fine(tmp_path, monkeypatch, code):
-    """Where only files can be synced, writing works; a real failure is told."""
+def test_disks_that_cannot_sync_a_folder_are_accepted(tmp_path, monkeypatch, code):
+    """Writing works if only files can be synced; real failures are reported."""
     sync = os.fsync
 
     def sync_files_only(descriptor):
@@ -129,8 +128,8 @@ def test_disks_that_cannot_sync_a_folder_are_fine(tmp_path, monkeypatch, code):
         write_atomically(tmp_path / "file", b"newer")
 
 
-def test_leftovers_of_the_dead_go_and_nothing_else(tmp_path, monkeypatch):
-    """Abandoned temporary files are removed; a live writer's and the user's stay."""
+def test_only_leftovers_of_dead_writers_are_removed(tmp_path, monkeypatch):
+    """The temporary file of a live writer and the user's files stay."""
     sync = os.fsync
     seen = []
 
@@ -151,7 +150,7 @@ def test_leftovers_of_the_dead_go_and_nothing_else(tmp_path, monkeypatch):
 
 
 def test_a_second_process_is_refused(tmp_path):
-    """While a process holds a folder, another is told which one; then it may."""
+    """The error names the holder of the lock; once it is released, the next may run."""
     with lock_held_elsewhere(tmp_path) as holder:
         with pytest.raises(UserError) as error, RunLock(tmp_path):
             pass
@@ -163,8 +162,8 @@ def test_a_second_process_is_refused(tmp_path):
             pass
 
 
-def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
-    """After kill -9 the folder is free, and the next holder is the one named."""
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
+    """At once after SIGKILL; the file then names the next holder."""
     with lock_held_elsewhere(tmp_path) as holder:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
@@ -174,8 +173,8 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["itself", "1", "", "not a number"])
-def test_what_a_lock_file_says_does_not_lock(tmp_path, content):
-    """A process id used again, or a damaged lock file, keeps nobody out."""
+def test_the_content_of_a_lock_file_does_not_lock(tmp_path, content):
+    """A reused process id or a damaged lock file refuses nobody."""
     (tmp_path / ".lock").write_text(content)
     with RunLock(tmp_path):
         (tmp_path / ".lock").write_text(content)
@@ -183,8 +182,8 @@ def test_what_a_lock_file_says_does_not_lock(tmp_path, content):
             pass
 
 
-def test_a_folder_that_cannot_be_locked_is_one_line(tmp_path, monkeypatch):
-    """A missing folder, and a disk without locks."""
+def test_an_unlockable_folder_is_one_line(tmp_path, monkeypatch):
+    """A missing folder, and a disk without file locks."""
     with pytest.raises(UserError, match="cannot lock .*missing: No such file"):
         RunLock(tmp_path / "missing").__enter__()
 
@@ -199,7 +198,7 @@ def test_a_folder_that_cannot_be_locked_is_one_line(tmp_path, monkeypatch):
 
 
 def test_without_fcntl(tmp_path, monkeypatch):
-    """Where Python has msvcrt instead, its lock lies beyond the process id."""
+    """On Windows, msvcrt's lock lies beyond the process id, which stays readable."""
 
     class Msvcrt:
         LK_NBLCK = 2

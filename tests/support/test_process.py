@@ -18,24 +18,22 @@ def threads_of_a_product():
 
 @pytest.fixture
 def three_threads(monkeypatch):
-    """BLAS with three threads, and an environment that says nothing about it."""
+    """BLAS with three threads, and an environment that sets no number."""
     monkeypatch.setattr(os, "environ", {})
     with process._blas().limit(limits=3):
         yield
 
 
-def test_blas_uses_one_thread_within_the_block_alone(three_threads):
-    """Whoever imports ramnp keeps the threads of BLAS for everything else."""
+def test_blas_uses_one_thread_only_within_the_block(three_threads):
+    """A program that imports ramnp keeps its BLAS threads for everything else."""
     with process.limited_blas:
         assert threads_of_a_product() == 1 == int(process.blas_threads())
     assert threads_of_a_product() == 3
 
 
 @pytest.mark.parametrize("variable", process._BLAS_VARIABLES)
-def test_the_number_that_the_user_sets_in_the_environment_counts(
-    variable, three_threads
-):
-    """Any of the usual variables, also after NumPy was loaded."""
+def test_the_environment_sets_the_number_of_blas_threads(variable, three_threads):
+    """By any of the usual variables, even after NumPy was loaded."""
     os.environ[variable] = "2"
     with process.limited_blas:
         assert threads_of_a_product() == 2 == int(process.blas_threads())
@@ -44,8 +42,8 @@ def test_the_number_that_the_user_sets_in_the_environment_counts(
         assert process.blas_threads() == "1"
 
 
-def test_overlapping_users_of_the_limit_leave_no_trace(three_threads):
-    """The first to enter leaves first, an exception included: it holds till the last."""
+def test_overlapping_limits_of_blas_leave_no_trace(three_threads):
+    """The first to enter may leave first, by an exception too: the last one ends it."""
     with contextlib.ExitStack() as later:
         with pytest.raises(KeyError), process.limited_blas:
             later.enter_context(process.limited_blas)
@@ -54,8 +52,8 @@ def test_overlapping_users_of_the_limit_leave_no_trace(three_threads):
     assert threads_of_a_product() == 3
 
 
-def test_freed_arrays_are_used_again():
-    """Making and freeing an array again and again takes no fresh pages."""
+def test_freed_memory_is_reused():
+    """Repeated creation of an array takes no fresh pages."""
     program = """
 import sys
 from ramnp.support import process
@@ -81,7 +79,7 @@ print(faults())
 
 
 def test_a_new_process_finds_the_same_modules(tmp_path, monkeypatch):
-    """Ours, and those of folders that were added since; wherever it starts."""
+    """Ours, and those of folders added to sys.path, from any working directory."""
     (tmp_path / "added.py").write_text("")
     monkeypatch.chdir(tmp_path.parent)
     monkeypatch.syspath_prepend(tmp_path.name)
@@ -96,5 +94,5 @@ def test_a_new_process_finds_the_same_modules(tmp_path, monkeypatch):
 
 
 def test_the_processor_has_a_name():
-    """It goes into checkpoints, to be compared on resume."""
+    """It is saved in checkpoints and compared on resume."""
     assert process.processor()

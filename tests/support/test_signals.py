@@ -1,4 +1,4 @@
-"""What the first and the second SIGINT or SIGTERM do."""
+"""The effects of the first and the second SIGINT or SIGTERM."""
 
 import os
 import signal
@@ -25,12 +25,12 @@ def assert_a_second_one_would_end_the_process():
 
 @BOTH
 def test_raised_at_once(number, code):
-    """A signal becomes an exception with the exit code that shells know it by."""
+    """A signal becomes an exception with the exit code that shells use for it."""
     with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
         try:
             send(number)
             pytest.fail("the signal did nothing")
-        except Exception:  # noqa: BLE001 - this is what it has to get through
+        except Exception:  # noqa: BLE001 - Interrupted must pass it
             pytest.fail("taken for an ordinary error")
         finally:
             assert_a_second_one_would_end_the_process()
@@ -39,7 +39,7 @@ def test_raised_at_once(number, code):
 
 
 class Interrupting:
-    """Something that a signal comes upon while Python clears it away."""
+    """An object whose finaliser receives a signal."""
 
     def __del__(self):
         send(signal.SIGTERM)
@@ -47,7 +47,7 @@ class Interrupting:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_raised_even_where_python_ignores_exceptions():
-    """In a callback that may not fail, the signal waits for the end of the block."""
+    """After a signal in a finaliser, the end of the block raises."""
     went_on = False
     with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
         Interrupting()
@@ -56,8 +56,8 @@ def test_raised_even_where_python_ignores_exceptions():
 
 
 @BOTH
-def test_raised_even_where_a_library_makes_it_an_error_of_its_own(number, code):
-    """What comes out is due to the signal, and says so."""
+def test_raised_even_where_a_library_replaces_the_exception(number, code):
+    """Interrupted is raised, with the library's error as its cause."""
     with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
         try:
             send(number)
@@ -67,8 +67,8 @@ def test_raised_even_where_a_library_makes_it_an_error_of_its_own(number, code):
     assert isinstance(interrupted.value.__cause__, TypeError)
 
 
-def test_raised_once_with_all_that_was_added_to_it():
-    """Whoever knows what is saved can say so on the way."""
+def test_raised_with_the_notes_added_on_the_way():
+    """They say what is saved."""
     with pytest.raises(signals.Interrupted) as interrupted, signals.raised():
         try:
             send(signal.SIGINT)
@@ -80,7 +80,7 @@ def test_raised_once_with_all_that_was_added_to_it():
 
 @pytest.mark.parametrize("block", [signals.raised, signals.held_back])
 def test_without_a_signal_nothing_changes(block):
-    """Outside the blocks, signals do what they did before."""
+    """After the blocks, signals have the handlers they had before."""
     before = [signal.getsignal(number) for number in signals.SIGNALS]
     with block():
         assert [signal.getsignal(number) for number in signals.SIGNALS] != before
@@ -89,7 +89,7 @@ def test_without_a_signal_nothing_changes(block):
 
 @BOTH
 def test_held_back_until_asked_for(number, code):
-    """The block goes on until it asks."""
+    """The block continues until it asks."""
     caught = pytest.raises(signals.Interrupted)
     with caught as interrupted, signals.held_back() as raise_if_came:
         raise_if_came()
@@ -100,8 +100,8 @@ def test_held_back_until_asked_for(number, code):
     assert interrupted.value.exit_code == code
 
 
-def test_once_told_to_stop_the_process_can_be_told_again_until_its_end():
-    """The handlers of an outer block do not come back either."""
+def test_a_stopping_process_stays_killable_until_its_end():
+    """The handlers of an outer block are not restored either."""
     with signals.raised():
         with pytest.raises(signals.Interrupted), signals.held_back() as raise_if_came:
             send(signal.SIGINT)
@@ -110,14 +110,14 @@ def test_once_told_to_stop_the_process_can_be_told_again_until_its_end():
     assert_a_second_one_would_end_the_process()
 
 
-def test_nothing_is_forgotten_that_was_not_asked_for():
-    """A signal after the last question is raised at the end of the block."""
+def test_the_end_of_the_block_asks_too():
+    """A signal after the last question is not forgotten."""
     with pytest.raises(signals.Interrupted), signals.held_back():
         send(signal.SIGTERM)
 
 
 def test_an_error_in_the_block_is_not_hidden_by_a_signal():
-    """What went wrong is told, whatever came besides."""
+    """The error is raised, not Interrupted."""
     with pytest.raises(ZeroDivisionError), signals.held_back():
         send(signal.SIGTERM)
         raise ZeroDivisionError
@@ -126,8 +126,10 @@ def test_an_error_in_the_block_is_not_hidden_by_a_signal():
 @pytest.mark.parametrize("how", ["raised", "held_back"])
 @pytest.mark.parametrize("number", signals.SIGNALS)
 def test_a_second_signal_ends_the_process_at_once(how, number):
-    """Even one that is busy with what the first asked for."""
-    seconds = 600 if how == "raised" else 0.2  # the first ends it, or waits for its end
+    """Even while it handles the first one."""
+    seconds = (
+        600 if how == "raised" else 0.2
+    )  # raised: ended by the first signal; held_back: by itself
     program = f"""
 import time
 from ramnp.support import signals
