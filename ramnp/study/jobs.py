@@ -16,7 +16,7 @@ import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import NamedTuple
 
-from ramnp.support import command_line, process
+from ramnp.support import process
 from ramnp.support.errors import UserError
 from ramnp.support.files import RunLock
 
@@ -52,7 +52,6 @@ def supervise(options, folder, directory, stop):
     variables = {
         process.SUPERVISED: "1",
         "PYTHONPATH": process.search_path(),
-        command_line.STOP_WITH_STDIN: "1",
     }
     with (
         tempfile.TemporaryFile() as complaint,

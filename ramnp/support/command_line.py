@@ -9,9 +9,6 @@ import threading
 from ramnp.support import process, signals
 from ramnp.support.errors import UserError
 
-# Set by whoever starts a command and wants it to stop when stdin is closed.
-STOP_WITH_STDIN = "RAMNP_STOP_WITH_STDIN"
-
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that reports errors in one line, like all other errors."""
@@ -52,11 +49,11 @@ def num_threads(given):
 def run(main):
     """Call main(arguments) and exit with the code it returns.
 
-    0 done, 2 bad input, 3 diverged, 130 and 143 interrupted by SIGINT and SIGTERM. With
-    the environment variable RAMNP_STOP_WITH_STDIN, the end of stdin acts as SIGTERM.
+    0 done, 2 bad input, 3 diverged, 130 and 143 interrupted by SIGINT and SIGTERM. In a
+    supervised process, the end of stdin acts as SIGTERM.
     """
     process.reuse_memory()
-    if os.environ.pop(STOP_WITH_STDIN, None):
+    if process.SUPERVISED in os.environ:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
         with process.limited_blas, signals.raised():

@@ -12,9 +12,10 @@ from threadpoolctl import ThreadpoolController
 
 from ramnp.support.errors import UserError
 
-# In the environment of a run that a study supervises, whose stderr is a complaint.
+# Set in the environment of a supervised process: it stops when its stdin is closed, and
+# its stderr is for errors alone.
 SUPERVISED = "RAMNP_SUPERVISED"
-# In the environment of a worker, which trains nothing on its own.
+# Set in the environment of a worker, which must not train on its own.
 WORKER = "RAMNP_WORKER"
 _BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h

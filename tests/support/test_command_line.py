@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ramnp.support import command_line
+from ramnp.support import command_line, process
 from ramnp.support.errors import DivergenceError, UserError
 from ramnp.support.signals import Interrupted
 
@@ -97,27 +97,27 @@ def test_a_closed_pipe_is_no_traceback():
         assert process.stderr.read() == b""
 
 
-def test_a_command_stops_with_its_stdin_if_it_is_told_to():
-    """RAMNP_STOP_WITH_STDIN: the end of stdin acts as SIGTERM, not inherited."""
+def test_a_supervised_command_stops_with_its_stdin():
+    """The end of stdin acts as SIGTERM: its supervisor is gone."""
     program = (
-        "import os, time\n"
+        "import time\n"
         "from ramnp.support import command_line\n"
         "def main(arguments):\n"
-        "    print('RAMNP_STOP_WITH_STDIN' in os.environ, flush=True)\n"
+        "    print('started', flush=True)\n"
         "    time.sleep(600)\n"
         "command_line.run(main)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
-        env=os.environ | {command_line.STOP_WITH_STDIN: "1"},
+        env=os.environ | {process.SUPERVISED: "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
-        assert process.stdout.readline() == "False\n"
-        _, complaint = process.communicate()
-    assert (process.returncode, complaint) == (143, "interrupted\n")
+    ) as command:
+        assert command.stdout.readline() == "started\n"
+        _, complaint = command.communicate()
+    assert (command.returncode, complaint) == (143, "interrupted\n")
 
 
 @pytest.mark.parametrize("threads", [0, -1, 5000])
