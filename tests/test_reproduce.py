@@ -216,29 +216,24 @@ def scripted(monkeypatch, tmp_path):
     return do
 
 
-def test_a_killed_run_is_started_again_a_few_times(scripted, capsys):
-    """Up to three attempts; the other runs continue meanwhile."""
-    code, kept = scripted(
-        {"seed-0": [(-9, ""), (143, ""), (0, "")], "seed-1": [(0, "")]}
-    )
-    assert code == 0 and sorted(kept) == ["1a best seed 0", "1a best seed 1"]
-    said = capsys.readouterr().out
-    assert said.count("1a best seed 0: its process was killed; it is resumed") == 2
-
-
-def test_a_run_that_is_killed_three_times_is_given_up(scripted, capsys):
-    """The others are done nevertheless."""
-    code, kept = scripted({"seed-0": [(-9, "")] * 3, "seed-1": [(0, "")]})
-    assert code == 1 and kept == ["1a best seed 1"]
-    assert "1a best seed 0: killed 3 times" in capsys.readouterr().err
-
-
-def test_a_run_that_fails_is_not_started_again(scripted, capsys):
-    """Its message and exit code are passed on."""
-    script = {"seed-0": [(3, "error: step 5: it diverged")], "seed-1": [(0, "")]}
-    code, kept = scripted(script)
-    assert code == 3 and kept == ["1a best seed 1"]
-    assert "1a best seed 0: error: step 5: it diverged" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("first", "code", "words"),
+    [
+        ([(-9, ""), (143, ""), (0, "")], 0, "its process was killed; it is resumed"),
+        ([(-9, "")] * 3, 1, "killed 3 times"),
+        ([(3, "error: step 5: it diverged")], 3, "error: step 5: it diverged"),
+    ],
+)
+def test_only_killed_runs_are_resumed_and_at_most_twice(
+    scripted, capsys, first, code, words
+):
+    """A run that fails passes on its message and exit code; the other one is done."""
+    ended, kept = scripted({"seed-0": first, "seed-1": [(0, "")]})
+    assert ended == code
+    assert sorted(kept) == [
+        f"1a best seed {seed}" for seed in (0, 1) if seed or not code
+    ]
+    assert f"1a best seed 0: {words}\n" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(

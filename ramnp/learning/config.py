@@ -18,6 +18,22 @@ def _setting(default, help, low=None, high=None, above=None, choices=None):
     return field(default=default, metadata=bounds | {"help": help})
 
 
+def _count(default, help, low=0):
+    return _setting(default, help, low, LARGEST_COUNT)
+
+
+def _pixels(default, help, low=0):
+    return _setting(default, help, low, LARGEST_SIDE)
+
+
+def _units(default, help, low=1):
+    return _setting(default, help, low, LARGEST_LAYER)
+
+
+def _fraction(default, help):
+    return _setting(default, help, 0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Config:
     """The settings of a run; the defaults are the paper's form of the agent."""
@@ -45,24 +61,15 @@ class Config:
     epochs: int = _setting(20, "passes over the training digits", low=1)
 
     # Scenes
-    canvas_size: int = _setting(
-        0,
-        "side of the scene in pixels; 0: the images themselves",
-        low=0,
-        high=LARGEST_SIDE,
+    canvas_size: int = _pixels(
+        0, "side of the scene in pixels; 0: the images themselves"
     )
-    num_clutter: int = _setting(
-        0, "number of pieces of other digits in a scene", low=0, high=LARGEST_COUNT
-    )
-    clutter_size: int = _setting(
-        8, "side of a piece of clutter in pixels", low=1, high=LARGEST_SIDE
-    )
-    max_shift: int = _setting(
+    num_clutter: int = _count(0, "number of pieces of other digits in a scene")
+    clutter_size: int = _pixels(8, "side of a piece of clutter in pixels", low=1)
+    max_shift: int = _pixels(
         0,
         "augmentation: largest shift of training images in pixels per axis; only "
         "without a canvas",
-        low=0,
-        high=LARGEST_SIDE,
     )
     deformation: float = _setting(
         0.0,
@@ -71,15 +78,10 @@ class Config:
         low=0.0,
         high=100.0,
     )
-    plain_share: float = _setting(
-        0.0,
-        "fraction of the epochs, at the end of the run, without augmentation",
-        low=0.0,
-        high=1.0,
+    plain_share: float = _fraction(
+        0.0, "fraction of the epochs, at the end of the run, without augmentation"
     )
-    num_classes: int = _setting(
-        10, "number of classes, as the data says", low=2, high=LARGEST_LAYER
-    )
+    num_classes: int = _units(10, "number of classes, as the data says", low=2)
 
     # Glimpse sensor
     sensor: str = _setting(
@@ -92,14 +94,10 @@ class Config:
     scale_factor: int = _setting(
         2, "ratio of the widths of a patch and the one before", low=1, high=16
     )
-    background: float = _setting(
-        0.0, "pixel value beyond the border, 0 to 1", low=0.0, high=1.0
-    )
+    background: float = _fraction(0.0, "pixel value beyond the border, 0 to 1")
 
     # Agent
-    num_glimpses: int = _setting(
-        6, "glimpses at an image, T", low=1, high=LARGEST_COUNT
-    )
+    num_glimpses: int = _count(6, "glimpses at an image, T", low=1)
     policy: str = _setting(
         "learned",
         "locations of the glimpses after the first: learned with REINFORCE, or "
@@ -111,27 +109,21 @@ class Config:
         "location of the first glimpse, which is not learned",
         choices=("random", "center"),
     )
-    hg_size: int = _setting(
-        128, "units that encode what was seen, h_g", low=1, high=LARGEST_LAYER
-    )
-    hl_size: int = _setting(
-        128, "units that encode where it was seen, h_l", low=1, high=LARGEST_LAYER
-    )
-    g_size: int = _setting(256, "units of a glimpse, g", low=1, high=LARGEST_LAYER)
-    h_size: int = _setting(256, "units of the core, h", low=1, high=LARGEST_LAYER)
+    hg_size: int = _units(128, "units that encode what was seen, h_g")
+    hl_size: int = _units(128, "units that encode where it was seen, h_l")
+    g_size: int = _units(256, "units of a glimpse, g")
+    h_size: int = _units(256, "units of the core, h")
     core: str = _setting(
         "rectified", "the core network: rectified units", choices=CHOICES["core"]
     )
     identity_recurrence: bool = _setting(
-        False,
-        "initialise the recurrent weights of the core as the identity",
+        False, "initialise the recurrent weights of the core as the identity"
     )
-    locator_hidden_size: int = _setting(
+    locator_hidden_size: int = _units(
         0,
         "units of a hidden layer in the location network, trained only by the policy "
         "gradient; 0: no hidden layer",
         low=0,
-        high=LARGEST_LAYER,
     )
     locator_tanh: bool = _setting(
         False,
@@ -168,11 +160,11 @@ class Config:
     )
 
     # Images
-    image_height: int = _setting(
-        28, "height of the images in pixels, as the data says", low=1, high=LARGEST_SIDE
+    image_height: int = _pixels(
+        28, "height of the images in pixels, as the data says", low=1
     )
-    image_width: int = _setting(
-        28, "width of the images in pixels, as the data says", low=1, high=LARGEST_SIDE
+    image_width: int = _pixels(
+        28, "width of the images in pixels, as the data says", low=1
     )
     resize: bool = _setting(
         False,
@@ -182,16 +174,9 @@ class Config:
     invert: bool = _setting(False, "turn dark ink on white into white ink on black")
 
     # Comparison networks
-    fc_size: int = _setting(
-        256,
-        "units of each fully connected layer of fc and conv",
-        low=1,
-        high=LARGEST_LAYER,
-    )
-    num_filters: int = _setting(16, "filters of conv", low=1, high=LARGEST_LAYER)
-    filter_size: int = _setting(
-        10, "side of a filter of conv in pixels", low=1, high=LARGEST_SIDE
-    )
+    fc_size: int = _units(256, "units of each fully connected layer of fc and conv")
+    num_filters: int = _units(16, "filters of conv")
+    filter_size: int = _pixels(10, "side of a filter of conv in pixels", low=1)
     filter_stride: int = _setting(5, "stride of the filters of conv in pixels", low=1)
 
     # REINFORCE
@@ -201,18 +186,14 @@ class Config:
         "of the right class after each glimpse, or the gain in it",
         choices=CHOICES["reward"],
     )
-    discount: float = _setting(
-        1.0, "discount of rewards per step, 0 to 1", low=0.0, high=1.0
-    )
+    discount: float = _fraction(1.0, "discount of rewards per step, 0 to 1")
     baseline: str = _setting(
         "learned",
         "what is subtracted from the return: the baseline network's output, the mean "
         "return of the image's other rollouts, or nothing",
         choices=("learned", "leave-one-out", "none"),
     )
-    num_rollouts: int = _setting(
-        1, "rollouts per training image, M", low=1, high=LARGEST_COUNT
-    )
+    num_rollouts: int = _count(1, "rollouts per training image, M", low=1)
     policy_weight: float = _setting(1.0, "weight of the policy loss", low=0.0)
     baseline_weight: float = _setting(1.0, "weight of the baseline loss", low=0.0)
 
@@ -235,8 +216,8 @@ class Config:
         "decay of the step size over the run",
         choices=("constant", "linear", "cosine"),
     )
-    final_rate: float = _setting(
-        0.0, "step size at the end, as a fraction of the first", low=0.0, high=1.0
+    final_rate: float = _fraction(
+        0.0, "step size at the end, as a fraction of the first"
     )
     weight_decay: float = _setting(
         0.0,
@@ -256,9 +237,7 @@ class Config:
         low=0.0,
         high=0.999999,
     )
-    batch_size: int = _setting(
-        20, "training images per step", low=1, high=LARGEST_COUNT
-    )
+    batch_size: int = _count(20, "training images per step", low=1)
     num_shards: int = _setting(
         2, "number of parts of a batch, which threads process in parallel", low=1
     )

@@ -14,7 +14,7 @@ from ramnp.learning.recipes import PAPER_ERRORS, hint, paper_row
 from ramnp.learning.state import initial
 from ramnp.runs import agent_file, resumable, run_data, saved_state
 from ramnp.support import process, signals
-from ramnp.support.errors import CheckpointError, UserError, brief
+from ramnp.support.errors import CheckpointError, UserError, brief, damage
 from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_atomically
 
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
@@ -28,25 +28,18 @@ def read_config(folder, changes):
     Raises CheckpointError that names the first of `changes` that differs from the run.
     """
     path = os.path.join(folder, CONFIG)
-    try:
-        with open(path, encoding="utf-8") as file:
-            fields = json.load(file)
+    if not os.path.exists(path):
+        raise UserError(
+            f"there is no run in {folder}: leave out --resume, or choose another --run"
+        )
+    message = f"{path} is damaged: restore it, or start a new run"
+    with damage(message, CheckpointError), open(path, encoding="utf-8") as file:
+        fields = json.load(file)
         data = fields.pop("data")
         fields.pop("data_sha256", None)  # see run_data.recorded
         if not isinstance(data, str | None):
             raise TypeError("not a path")
         config = Config(**fields)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"there is no run in {folder}: leave out --resume, or choose another --run"
-        ) from error
-    except (
-        *(OSError, ValueError, TypeError, KeyError, AttributeError),
-        *(RecursionError, UserError),
-    ) as error:
-        raise CheckpointError(
-            f"{path} is damaged: restore it, or start a new run"
-        ) from error
     saved_state.check_same_config(path, dataclasses.asdict(config), changes)
     return config, data
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ramnp.learning.config import Config, option_name
 from ramnp.learning.recipes import PAPER_ERRORS, TABLES, make_config
 from ramnp.runs import run_folder
-from ramnp.support.errors import CheckpointError, UserError
+from ramnp.support.errors import CheckpointError, UserError, damage
 from ramnp.support.files import make_folder, write_atomically
 
 # The paper does not say how long it trained its comparison networks.
@@ -108,24 +108,18 @@ def read_result(folder):
 
     Raises UserError if it is damaged.
     """
-    path = os.path.join(folder, run_folder.RESULT)
+    path, config_path = (
+        os.path.join(folder, name) for name in (run_folder.RESULT, run_folder.CONFIG)
+    )
     if not os.path.exists(path):
         return None
-    try:
-        with open(path, encoding="utf-8") as file:
-            numbers = json.load(file)
+    with damage(f"{path} is damaged: {_REMEDY}"), open(path, encoding="utf-8") as file:
+        numbers = json.load(file)
         for name in ("test_error", "test_error_rollouts", "seconds"):
             if type(numbers[name]) not in (int, float):
                 raise TypeError(f"{name} is not a number")
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {_REMEDY}") from error
-    try:
+    with damage(f"{config_path} is missing or damaged: {_REMEDY}"):
         return Result(*run_folder.read_config(folder, {}), numbers)
-    except UserError as error:
-        raise UserError(
-            f"{os.path.join(folder, run_folder.CONFIG)} is missing or damaged: "
-            f"{_REMEDY}"
-        ) from error
 
 
 def read_row(folder):
@@ -147,15 +141,13 @@ def read_error_after_glimpse(folder):
     Raises UserError if the metrics in the folder of a result are damaged.
     """
     path = os.path.join(folder, run_folder.METRICS)
-    try:
+    with damage(f"{path} is missing or damaged: {_REMEDY}"):
         with open(path, encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
         best = min(rows, key=lambda row: row["valid_error"])
         errors = best["valid_error_after_glimpse"]
         if not errors or any(type(error) not in (int, float) for error in errors):
             raise TypeError("not errors")
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{path} is missing or damaged: {_REMEDY}") from error
     return errors
 
 

@@ -1,5 +1,7 @@
 """The errors that a user can cause and mend, each with its exit code."""
 
+import contextlib
+
 
 class UserError(Exception):
     """Unusable input; the message is one line that names it and says what to do."""
@@ -23,6 +25,18 @@ class DivergenceError(UserError):
 
 class WorkerError(UserError):
     """A worker process could not be started, or has died."""
+
+
+@contextlib.contextmanager
+def damage(message, kind=UserError):
+    """Raise kind(message) instead of any error that a damaged file can cause."""
+    try:
+        yield
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError),
+        *(RecursionError, UserError),
+    ) as error:
+        raise kind(message) from error
 
 
 def brief(value):

@@ -173,31 +173,31 @@ def test_an_incomplete_copy_does_not_count(finished_run, job, place, monkeypatch
     assert rows.still_to_do(job, place) == job
 
 
+ROW = '{"valid_error": 1.0, "valid_error_after_glimpse": '
+
+
 @pytest.mark.parametrize(
-    "spoiled", ["", "[1]", '{"test_error": 1}', '{"test_error": "1"}', "[" * 100_000]
+    ("name", "contents"),
+    [
+        ("result.json", ["", "[1]", '{"test_error": 1}', '{"test_error": "1"}']),
+        ("result.json", ["[" * 100_000]),
+        ("config.json", [None, "{", '{"data": null, "epochs": -1}']),
+        ("metrics.jsonl", [None, "", "{", "7\n", '{"valid_error": 1.0}\n']),
+        ("metrics.jsonl", [ROW + "[]}\n", ROW + '["1.0"]}\n', ROW + "7}\n"]),
+    ],
 )
-def test_a_damaged_result_is_one_line(spoiled, finished_run, job, place):
-    """It names the file."""
-    folder = put(finished_run, place.results, job)
-    with open(os.path.join(folder, "result.json"), "w") as file:
-        file.write(spoiled)
-    with pytest.raises(UserError, match=r"seed-0/result\.json is damaged: ") as error:
-        rows.read_result(folder)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("left", [None, "{", '{"data": null, "epochs": -1}'])
-def test_a_result_without_its_configuration_is_one_line(left, finished_run, job, place):
+def test_a_damaged_file_is_one_line(name, contents, finished_run, job, place):
     """It names the file and says what to do, without an option of another command."""
     folder = put(finished_run, place.results, job)
-    config = os.path.join(folder, "config.json")
-    os.remove(config)
-    if left:
-        with open(config, "w") as file:
-            file.write(left)
-    with pytest.raises(UserError, match="seed-0/config.json is missing or") as error:
-        rows.read_result(folder)
-    assert "\n" not in str(error.value) and "--resume" not in str(error.value)
+    for content in contents:
+        os.remove(os.path.join(folder, name))
+        if content is not None:
+            Path(folder, name).write_text(content)
+        with pytest.raises(UserError, match=f"seed-0/{name} is .*damaged: ") as error:
+            rows.read_result(folder)
+            rows.read_error_after_glimpse(folder)
+        assert "\n" not in str(error.value) and "--resume" not in str(error.value)
+        Path(folder, name).touch()
 
 
 def test_the_error_after_each_glimpse_is_that_of_the_best_epoch(tmp_path):
@@ -214,24 +214,6 @@ def test_the_error_after_each_glimpse_is_that_of_the_best_epoch(tmp_path):
     ]
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     assert rows.read_error_after_glimpse(tmp_path) == [7.5, 1.0]
-
-
-@pytest.mark.parametrize(
-    "spoiled",
-    [
-        *(None, "", "{", "7\n", '{"valid_error": 1.0}\n'),
-        '{"valid_error": 1.0, "valid_error_after_glimpse": []}\n',
-        '{"valid_error": 1.0, "valid_error_after_glimpse": ["1.0"]}\n',
-        '{"valid_error": "1", "valid_error_after_glimpse": 7}\n',
-    ],
-)
-def test_damaged_metrics_are_one_line(spoiled, tmp_path):
-    """It names the file and says what to do."""
-    if spoiled is not None:
-        (tmp_path / "metrics.jsonl").write_text(spoiled)
-    with pytest.raises(UserError, match="metrics.jsonl is missing or dam") as error:
-        rows.read_error_after_glimpse(tmp_path)
-    assert "\n" not in str(error.value)
 
 
 def test_no_result_is_none(tmp_path):

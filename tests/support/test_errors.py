@@ -1,5 +1,7 @@
 """User errors differ from bugs, and each kind has its exit code."""
 
+import pytest
+
 from ramnp.support import errors
 
 
@@ -15,6 +17,18 @@ def test_exit_codes():
     for kind, exit_code in codes.items():
         assert issubclass(kind, errors.UserError)
         assert kind("why").exit_code == exit_code
+
+
+def test_damage_is_one_message_whatever_it_causes():
+    """The reason is kept as the cause; a bug is not taken for damage."""
+    kind = errors.CheckpointError
+    for cause in (ValueError("x"), KeyError("x"), errors.UserError("x"), OSError("x")):
+        refused = pytest.raises(kind, match="^mend it$")
+        with refused as caught, errors.damage("mend it", kind):
+            raise cause
+        assert caught.value.__cause__ is cause
+    with pytest.raises(ZeroDivisionError), errors.damage("mend it"):
+        raise ZeroDivisionError
 
 
 def test_quoted_values_are_short_and_printable():
