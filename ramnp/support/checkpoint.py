@@ -8,8 +8,8 @@ The file is an uncompressed `.npz` without pickles, which `np.load` and `unzip` 
     zip directory       its comment, the last bytes of the file, is the SHA-256 of all
                         bytes before it
 
-Equal content gives equal bytes. So the reader takes content out of a file, encodes it
-again, and accepts the file only if the bytes are the same: no header is trusted.
+Equal content gives equal bytes. The reader encodes the content of a file again and
+accepts the file only if the bytes are equal: it trusts no header.
 """
 
 import hashlib
@@ -54,8 +54,8 @@ def save(path, arrays: dict[str, np.ndarray], meta: dict) -> None:
 def load(path) -> tuple[dict[str, np.ndarray], dict]:
     """Return the arrays, bit for bit, and the meta that were given to `save`.
 
-    Raises only CheckpointError, for any file that `save` did not write. Takes memory in
-    proportion to the file, whatever the file claims.
+    Raises only CheckpointError, for any file that `save` did not write. The memory used
+    is proportional to the size of the file, not to the sizes it claims.
     """
     if not os.path.isfile(path):
         raise CheckpointError(f"{path} is missing or not a file: check the path")
@@ -88,14 +88,16 @@ def _encode(arrays, meta) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in members.items():
             body = _npy_header(array.dtype.str, array.shape) + array.tobytes()
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), body)
+            info = zipfile.ZipInfo(f"{name}.npy")
+            info.create_system = 3  # Unix, also on Windows: equal bytes everywhere
+            archive.writestr(info, body)
         archive.comment = bytes(_SEAL_BYTES)
     content = file.getvalue()[:-_SEAL_BYTES]
     return content + _seal(content)
 
 
 def _check(arrays, meta):
-    """Raise ValueError for content that a checkpoint never has."""
+    """Raise ValueError for content that no checkpoint may have."""
     for name, array in arrays.items():
         if (
             name == _DOCUMENT
@@ -114,22 +116,22 @@ def _check(arrays, meta):
 
 
 def _decode(data):
-    """Return the arrays and meta that `_encode` made these bytes of, or ValueError."""
+    """Invert `_encode`; a ValueError says what is wrong."""
     if not _START.match(data):
         raise ValueError("it is not a ramnp checkpoint, or its start is damaged")
     if data[-_SEAL_BYTES:] != _seal(data[:-_SEAL_BYTES]):
-        raise ValueError("it is damaged (its bytes do not have the SHA-256 at its end)")
+        raise ValueError("it is damaged (its SHA-256 differs from the one at its end)")
     try:
         arrays, meta = _content(data)
         _check(arrays, meta)
         same = _encode(arrays, meta) == data
     except ValueError:
         raise
-    # zipfile, json and NumPy have a dozen exceptions for bytes of another author.
+    # zipfile, json and NumPy raise a dozen kinds of exceptions for damaged content.
     except Exception as error:
-        raise ValueError("it does not hold what a checkpoint holds") from error
+        raise ValueError("its content is not that of a checkpoint") from error
     if not same:
-        raise ValueError("its headers do not fit the arrays that its JSON lists")
+        raise ValueError("its headers do not match the arrays that its JSON lists")
     return arrays, meta
 
 
@@ -145,6 +147,8 @@ def _content(data):
             raise ValueError("its format is newer than this ramnp reads: update ramnp")
         arrays = {}
         for name, (dtype, shape) in document["arrays"].items():
+            if dtype not in _DTYPES:  # NumPy would parse megabytes of field names
+                raise ValueError(f"array {name[:80]!r} has another type")
             body = archive.read(f"{name}.npy")[len(_npy_header(dtype, tuple(shape))) :]
             arrays[name] = np.frombuffer(body, dtype).reshape(shape).copy()
         return arrays, document["meta"]
@@ -161,5 +165,5 @@ def _npy_header(dtype, shape) -> bytes:
 
 
 def _seal(content) -> bytes:
-    """Return the comment of a zip file with this content before it."""
+    """Return the comment of a zip file: the SHA-256 of the bytes before it."""
     return b"sha256:" + hashlib.sha256(content).hexdigest().encode("ascii")

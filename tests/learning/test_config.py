@@ -1,4 +1,4 @@
-"""Every setting has bounds, and a value outside them is one line naming the option."""
+"""Every setting has bounds; for a value beyond them, one line names the option."""
 
 import dataclasses
 import math
@@ -27,30 +27,28 @@ def refused(**settings):
 
 
 def with_bound(key):
-    """The fields that have this bound, with its value."""
+    """Return the fields that have this bound, with its value."""
     found = [(name, spec.metadata[key]) for name, spec in FIELDS.items()]
     return [(name, bound) for name, bound in found if bound is not None]
 
 
 def step(name):
-    """A step just outside the bounds of a field."""
+    """Return a step that leaves the range of a field."""
     return 1 if FIELDS[name].type is int else 1e-9
 
 
-@pytest.mark.parametrize("name, low", with_bound("low"))
-def test_lower_bounds(name, low):
-    """The bound itself is allowed, a lower value is not."""
-    assert getattr(Config(**{name: low} | COMPANY.get(name, {})), name) == low
-    line = refused(**{name: low - step(name)})
-    assert line.startswith(option_name(name) + " ") and str(low) in line
-
-
-@pytest.mark.parametrize("name, high", with_bound("high"))
-def test_upper_bounds(name, high):
-    """The bound itself is allowed, a higher value is not."""
-    assert getattr(Config(**{name: high} | COMPANY.get(name, {})), name) == high
-    line = refused(**{name: high + step(name)})
-    assert line.startswith(option_name(name) + " ") and str(high) in line
+@pytest.mark.parametrize(
+    ("name", "bound", "direction"),
+    [
+        *((name, low, -1) for name, low in with_bound("low")),
+        *((name, high, 1) for name, high in with_bound("high")),
+    ],
+)
+def test_bounds(name, bound, direction):
+    """The bound itself is allowed, a value beyond it is not."""
+    assert getattr(Config(**{name: bound} | COMPANY.get(name, {})), name) == bound
+    line = refused(**{name: bound + direction * step(name)})
+    assert line.startswith(option_name(name) + " ") and str(bound) in line
 
 
 @pytest.mark.parametrize("name, above", with_bound("above"))

@@ -32,12 +32,6 @@ def split():
     return small_split(3, scenes.FROZEN_CHUNK + 40, 12, 12)
 
 
-@pytest.fixture
-def pool():
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
-
-
 @pytest.mark.parametrize("name", grid.CONFIGS)
 def test_errors_and_result_equal_the_reference(name, float64, pool):
     """On both splits, sampled and deterministic, of one rollout and of three."""

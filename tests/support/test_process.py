@@ -5,10 +5,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import ramnp
+from ramnp import train
+from ramnp.datasets import scenes
+from ramnp.learning import predictor
 from ramnp.support import process
+from tests.helpers import TINY_RUN
 
 
 def threads_of_a_product():
@@ -52,11 +57,39 @@ def test_overlapping_limits_of_blas_leave_no_trace(three_threads):
     assert threads_of_a_product() == 3
 
 
+def test_training_evaluation_and_prediction_limit_blas(
+    three_threads, digits_file, tmp_path, monkeypatch, no_pictures
+):
+    """Whoever calls them, such as a notebook, gets one BLAS thread there."""
+    during = set()
+
+    def recording(function):
+        def call(*given, **named):
+            during.add((function.__name__, threads_of_a_product()))
+            return function(*given, **named)
+
+        return call
+
+    for module, name in (
+        (scenes, "compose"),
+        (scenes, "frozen_chunk"),
+        (predictor, "_as_floats"),
+    ):
+        monkeypatch.setattr(module, name, recording(getattr(module, name)))
+    folder = str(tmp_path / "run")
+    given = ["--epochs=1", "--threads=1", "--data", digits_file, "--run", folder]
+    assert train.main([*TINY_RUN, *given]) == 0
+    ramnp.load(folder).predict(np.zeros((1, 12, 12), np.uint8))
+    assert during == {("compose", 1), ("frozen_chunk", 1), ("_as_floats", 1)}
+    assert threads_of_a_product() == 3
+
+
 def test_freed_memory_is_reused():
     """Repeated creation of an array takes no fresh pages."""
     program = """
 import sys
 from ramnp.support import process
+from tests.helpers import TINY_RUN
 if sys.argv[1] == "reused":
     process.reuse_memory()
 import resource
