@@ -1,5 +1,6 @@
 """What several test files share: small digits, small settings, relative errors."""
 
+import copy
 import gc
 import sys
 
@@ -10,6 +11,7 @@ from ramnp.datasets.mnist import Split
 from ramnp.learning import choices, diagnostics
 from ramnp.learning.config import Config
 from ramnp.learning.evaluation import ErrorCounts
+from ramnp.proofs.complex_step import derivatives, failures
 
 
 def small_config(**changes):
@@ -135,6 +137,47 @@ def order_one_tree(rng, tree):
 def layout(arrays):
     """Return {name: (shape, dtype)}, what gradients and parameters have in common."""
     return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
+def assert_contract(
+    rng, network, sizes, shapes, inputs, output, options=(), scales=(), skips=False
+):
+    """Assert the contract of a network: shapes, dtypes, pure functions, gradients.
+
+    shapes {name: shape} of the parameters for these sizes, inputs {name: shape}, output
+    a shape. options follow the inputs of forward. scales {name: factor} makes weights
+    smaller where gradients would be. skips: backward takes with_inputs=False.
+    """
+    assert network.shapes(*sizes) == shapes
+    for dtype in (np.float32, np.float64):
+        params = network.init(rng, *sizes, dtype=dtype)
+        assert layout(params) == {name: (shapes[name], dtype) for name in params}
+        params, given = order_one(rng, params), {}
+        for name, factor in dict(scales).items():
+            params[name] *= factor
+        params = {name: array.astype(dtype) for name, array in params.items()}
+        for name, shape in inputs.items():
+            given[name] = rng.standard_normal(shape).astype(dtype)
+        before = copy.deepcopy(params | given)
+        out, cache = network.forward(params, *given.values(), *options)
+        assert layout({"out": out}) == {"out": (output, dtype)}
+        dout = rng.standard_normal(output).astype(dtype)
+        dinputs, grads = network.backward(dout, cache)
+        gradients = grads | dict(zip(inputs, dinputs, strict=True))
+        assert layout(gradients) == layout(params | given)
+        for name, array in (params | given).items():
+            assert np.array_equal(array, before[name]), name
+        if skips:
+            skipped, same = network.backward(dout, cache, with_inputs=False)
+            assert skipped == () and same.keys() == grads.keys()
+            assert all(np.array_equal(same[name], grads[name]) for name in grads)
+
+    def loss(arrays):
+        out, _ = network.forward(arrays, *(arrays[n] for n in inputs), *options)
+        return (dout * out).sum()
+
+    # Single coordinates may be small differences of large numbers.
+    assert not failures(gradients, derivatives(loss, params | given), coordinate=1e-8)
 
 
 def count_bytecodes(function):

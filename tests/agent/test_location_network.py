@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from ramnp.agent import location_network
 from ramnp.proofs.complex_step import derivatives, failures
-from tests.helpers import layout, order_one
+from tests.helpers import assert_contract, order_one
 
 B, H, HIDDEN = 5, 6, 4
 OPTIONS = [(0, False), (0, True), (HIDDEN, False), (HIDDEN, True)]
@@ -30,52 +30,19 @@ def test_mean_is_the_formula(rng, hidden_size, tanh):
 
 
 @pytest.mark.parametrize("hidden_size, tanh", OPTIONS)
-def test_gradients(rng, hidden_size, tanh):
-    """dh and the gradients are the derivatives of a random projection."""
-    params = order_one(rng, location_network.init(rng, H, hidden_size))
-    params["W_mu"] /= 4  # where tanh is flat, 1 - μ² has few digits
-    h, dmu = rng.standard_normal((B, H)), rng.standard_normal((B, 2))
-
-    def loss(arrays):
-        mu, _ = location_network.forward(arrays, arrays["h"], tanh)
-        return (dmu * mu).sum()
-
-    _, cache = location_network.forward(params, h, tanh)
-    (dh,), grads = location_network.backward(dmu, cache)
-    assert not failures(grads | {"h": dh}, derivatives(loss, params | {"h": h}))
-
-
-@pytest.mark.parametrize("hidden_size, tanh", OPTIONS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_shapes_and_dtypes(rng, dtype, hidden_size, tanh):
-    """The dtype chosen at init is that of everything, gradients included."""
-    params = location_network.init(rng, H, hidden_size, dtype)
-    mu, cache = location_network.forward(params, np.ones((B, H), dtype), tanh)
-    (dh,), grads = location_network.backward(mu, cache)
-    hidden = {
-        "W_hidden": ((H, HIDDEN), dtype),
-        "b_hidden": ((HIDDEN,), dtype),
-    }
-    assert layout(params) == (hidden if hidden_size else {}) | {
-        "W_mu": ((hidden_size or H, 2), dtype),
-        "b_mu": ((2,), dtype),
-    }
-    assert layout(grads) == layout(params)
-    l = location_network.sample(mu, 0.2, rng)
-    outputs = {
-        "mu": mu,
-        "l": l,
-        "score": location_network.score(l, mu, 0.2),
-        "log_pi": location_network.log_pi(l, mu, 0.2),
-        "dh": dh,
-    }
-    assert layout(outputs) == {
-        "mu": ((B, 2), dtype),
-        "l": ((B, 2), dtype),
-        "score": ((B, 2), dtype),
-        "log_pi": ((B,), dtype),
-        "dh": ((B, H), dtype),
-    }
+def test_contract(rng, hidden_size, tanh):
+    """Shapes, dtypes, pure functions, and gradients by the complex step."""
+    hidden = {"W_hidden": (H, HIDDEN), "b_hidden": (HIDDEN,)} if hidden_size else {}
+    assert_contract(
+        rng,
+        location_network,
+        (H, hidden_size),
+        hidden | {"W_mu": (hidden_size or H, 2), "b_mu": (2,)},
+        {"h": (B, H)},
+        (B, 2),
+        (tanh,),
+        scales={"W_mu": 0.25},  # where tanh is flat, 1 - μ² has few digits
+    )
 
 
 def test_location_std_is_a_standard_deviation_in_units_of_l(rng):

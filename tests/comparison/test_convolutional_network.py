@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ramnp.comparison import convolutional_network
-from ramnp.proofs.complex_step import derivatives, failures
-from tests.helpers import count_bytecodes, layout, order_one
+from tests.helpers import assert_contract, count_bytecodes, order_one
 
 B, HEIGHT, WIDTH, FILTERS, H = 4, 9, 7, 2, 5
 # Overlapping patches; some pixels left over at the border; gaps between patches.
@@ -41,29 +40,25 @@ def test_forward_is_that_of_plain_loops(rng, grid):
 
 
 @pytest.mark.parametrize("size, stride", GRIDS)
-def test_gradients(rng, size, stride):
-    """dimages and all four gradients are the derivatives of a random projection."""
-    params, images, dh = drawn(rng, size, stride)
-
-    def loss(arrays):
-        h, _ = convolutional_network.forward(arrays, arrays["images"], stride)
-        return (dh * h).sum()
-
-    _, cache = convolutional_network.forward(params, images, stride)
-    (dimages,), grads = convolutional_network.backward(dh, cache)
-    expected = derivatives(loss, params | {"images": images})
-    assert not failures(grads | {"images": dimages}, expected)
-
-
-def test_leaving_out_the_images_changes_no_gradient(rng):
-    """with_inputs=False gives None for dimages and the same gradients."""
-    params, images, dh = drawn(rng, 3, 2)
-    _, cache = convolutional_network.forward(params, images, 2)
-    _, expected = convolutional_network.backward(dh, cache)
-    dimages, grads = convolutional_network.backward(dh, cache, with_inputs=False)
-    assert dimages == ()
-    assert grads.keys() == expected.keys()
-    assert all(np.array_equal(grads[name], expected[name]) for name in grads)
+def test_contract(rng, size, stride):
+    """Shapes, dtypes, pure functions, and gradients by the complex step."""
+    rows, columns = ((side - size) // stride + 1 for side in (HEIGHT, WIDTH))
+    shapes = {
+        "W_f": (size**2, FILTERS),
+        "b_f": (FILTERS,),
+        "W_h": (rows * columns * FILTERS, H),
+        "b_h": (H,),
+    }
+    assert_contract(
+        rng,
+        convolutional_network,
+        ((HEIGHT, WIDTH), FILTERS, size, stride, H),
+        shapes,
+        {"images": (B, HEIGHT, WIDTH)},
+        (B, H),
+        (stride,),
+        skips=True,
+    )
 
 
 def test_no_loop_over_images_places_or_filters(rng):
@@ -81,23 +76,3 @@ def test_no_loop_over_images_places_or_filters(rng):
 
     small, large = pass_through(1, 1, 5), pass_through(40, 8, 21)
     assert count_bytecodes(large) == count_bytecodes(small)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_shapes_and_dtypes(rng, dtype):
-    """The dtype chosen at init is that of everything, gradients included."""
-    params = convolutional_network.init(rng, (HEIGHT, WIDTH), FILTERS, 3, 2, H, dtype)
-    images = np.ones((B, HEIGHT, WIDTH), dtype)
-    h, cache = convolutional_network.forward(params, images, 2)
-    (dimages,), grads = convolutional_network.backward(h, cache)
-    assert layout(params) == {
-        "W_f": ((9, FILTERS), dtype),
-        "b_f": ((FILTERS,), dtype),
-        "W_h": ((4 * 3 * FILTERS, H), dtype),
-        "b_h": ((H,), dtype),
-    }
-    assert layout(grads) == layout(params)
-    assert layout({"h": h, "dimages": dimages}) == {
-        "h": ((B, H), dtype),
-        "dimages": ((B, HEIGHT, WIDTH), dtype),
-    }

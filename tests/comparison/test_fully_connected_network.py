@@ -1,11 +1,9 @@
 """The fully connected baseline is two rectified layers, and its gradient is proved."""
 
 import numpy as np
-import pytest
 
 from ramnp.comparison import fully_connected_network
-from ramnp.proofs.complex_step import derivatives, failures
-from tests.helpers import layout, order_one
+from tests.helpers import assert_contract, order_one
 
 B, HEIGHT, WIDTH, H = 5, 3, 4, 6
 
@@ -29,46 +27,16 @@ def test_forward_is_two_rectified_layers(rng):
     assert 0 < (h == 0).mean() < 1
 
 
-def test_gradients(rng):
-    """dimages and all four gradients are the derivatives of a random projection."""
-    params, images, dh = drawn(rng)
-
-    def loss(arrays):
-        h, _ = fully_connected_network.forward(arrays, arrays["images"])
-        return (dh * h).sum()
-
-    _, cache = fully_connected_network.forward(params, images)
-    (dimages,), grads = fully_connected_network.backward(dh, cache)
-    expected = derivatives(loss, params | {"images": images})
-    assert not failures(grads | {"images": dimages}, expected)
-
-
-def test_leaving_out_the_images_changes_no_gradient(rng):
-    """with_inputs=False gives None for dimages and the same gradients."""
-    params, images, dh = drawn(rng)
-    _, cache = fully_connected_network.forward(params, images)
-    _, expected = fully_connected_network.backward(dh, cache)
-    dimages, grads = fully_connected_network.backward(dh, cache, with_inputs=False)
-    assert dimages == ()
-    assert grads.keys() == expected.keys()
-    assert all(np.array_equal(grads[name], expected[name]) for name in grads)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_shapes_and_dtypes(rng, dtype):
-    """The dtype chosen at init is that of everything, gradients included."""
-    params = fully_connected_network.init(rng, (HEIGHT, WIDTH), H, dtype)
-    images = np.ones((B, HEIGHT, WIDTH), dtype)
-    h, cache = fully_connected_network.forward(params, images)
-    (dimages,), grads = fully_connected_network.backward(h, cache)
-    assert layout(params) == {
-        "W_1": ((HEIGHT * WIDTH, H), dtype),
-        "b_1": ((H,), dtype),
-        "W_2": ((H, H), dtype),
-        "b_2": ((H,), dtype),
-    }
-    assert layout(grads) == layout(params)
-    assert layout({"h": h, "dimages": dimages}) == {
-        "h": ((B, H), dtype),
-        "dimages": ((B, HEIGHT, WIDTH), dtype),
-    }
+def test_contract(rng):
+    """Shapes, dtypes, pure functions, and gradients by the complex step."""
+    pixels = HEIGHT * WIDTH
+    shapes = {"W_1": (pixels, H), "b_1": (H,), "W_2": (H, H), "b_2": (H,)}
+    assert_contract(
+        rng,
+        fully_connected_network,
+        ((HEIGHT, WIDTH), H),
+        shapes,
+        {"images": (B, HEIGHT, WIDTH)},
+        (B, H),
+        skips=True,
+    )
