@@ -73,15 +73,18 @@ def test_of(file):
 
 
 class _FirstFailure:
-    """Notes the first test that fails."""
+    """Notes the first test that fails, in a file."""
+
+    def __init__(self, path):
+        self._path = path
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
-            Path("noticed").write_text(report.nodeid.partition("::")[2], "utf-8")
+            self._path.write_text(report.nodeid.partition("::")[2], "utf-8")
 
     def pytest_collectreport(self, report):
         if report.failed:
-            Path("noticed").write_text("(import)", "utf-8")
+            self._path.write_text("(import)", "utf-8")
 
 
 def _judge(file, replacements, folder):
@@ -106,7 +109,9 @@ def _judge(file, replacements, folder):
     signal.alarm(PATIENCE)
     options = ["-x", "-q", "-n0", "-p", "no:cacheprovider"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return pytest.main([*options, str(test_of(file))], plugins=[_FirstFailure()])
+    return pytest.main(
+        [*options, str(test_of(file))], plugins=[_FirstFailure(folder / "noticed")]
+    )
 
 
 def noticed(chosen, jobs):
