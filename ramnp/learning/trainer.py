@@ -27,13 +27,13 @@ class Hooks:
     """What the loop calls on its way; a run overrides these."""
 
     def before_step(self, trainer):
-        """Called before each step, and between parts of a validation; may raise."""
+        """Act before each step, and between parts of a validation; may raise."""
 
     def after_step(self, trainer):
-        """Called after each step."""
+        """Act after each step."""
 
     def after_epoch(self, trainer, agent, row, is_best):
-        """Called with the validated agent, its row of metrics, and if it is the best."""
+        """Act on the validated agent, its row of metrics, and whether it is the best."""
 
 
 def train(trainer, valid, pool, hooks):
