@@ -17,7 +17,7 @@ from ramnp.agent import parameters
 from ramnp.support.errors import UserError, brief
 
 SOURCE = Path(__file__).parent / "page"
-SCRIPTS = ("agent.js", "scene.js", "page.js")
+SCRIPTS = ("agent.js", "scene.js", "page.js", "view.js", "controls.js")
 # What the script needs to know of a configuration.
 SETTINGS = (
     "task",

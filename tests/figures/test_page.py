@@ -193,7 +193,7 @@ def test_tutorials_exist():
 
 def test_colours_of_time_are_those_of_the_pictures():
     """Five stops of the range of matplotlib's plasma that the pictures use."""
-    script = (page.SOURCE / "page.js").read_text()
+    script = (page.SOURCE / "view.js").read_text()
     (stops,) = re.findall(r"TIME_COLOURS = (\[.*?\]);", script)
     np.testing.assert_allclose(
         to_rgba_array(json.loads(stops)), time_colours(5), atol=1 / 255

@@ -6,7 +6,6 @@ Needs Playwright for Python (the extra `browser`) and Chromium, as Debian instal
 import base64
 import json
 import shutil
-import statistics
 from pathlib import Path
 
 import numpy as np
@@ -510,44 +509,82 @@ def test_hostile_names_are_text(hostile, visit, rng):
     assert shown.startswith(hostile[:3])
 
 
-def test_it_is_fast(visit, digits, capsys):
-    """First picture, frames while playing, time per image: printed, loosely bounded.
+FRAMES = """() => new Promise((done) => {
+  const times = [];
+  const note = (now) => {
+    times.push(now);
+    if (times.length < 70) return requestAnimationFrame(note);
+    const intervals = times.slice(1).map((time, i) => time - times[i]);
+    done(intervals.sort((a, b) => a - b)[intervals.length >> 1]);
+  };
+  requestAnimationFrame(note);
+})"""
+# As many multiply-adds as an image takes, without a zero that could be skipped.
+PRODUCTS = """for (let n = 0; n < config.num_glimpses * data.num_weights; n += x.length ** 2)
+  linear(x, agent.params.core.W_h, x)"""
 
-    Other work on the machine may slow it down by any factor, so what is asserted are
-    shares of one second, of the best of several attempts.
-    """
+
+def measure(tab, path):
+    """Return the times in ms of one visit, work as processor time of the tab's thread."""
+    devtools = tab.context.new_cdp_session(tab)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def now():
+        metrics = devtools.send("Performance.getMetrics")["metrics"]
+        return {m["name"]: 1000 * m["value"] for m in metrics}["ThreadTime"]
+
+    def processor_time(work):
+        start = now()
+        tab.evaluate(f"() => {{ for (let i = 0; i < 10; i++) {{ {work} }} }}")
+        return (now() - start) / 10
+
+    tab.goto(path.as_uri())
+    mark = "performance.getEntriesByName('first picture')[0].startTime"
+    times = {"opening": now(), "first picture": tab.evaluate(mark)}
+    tab.evaluate("pause()")
+    times["image"] = processor_time("rollout(agent, state.scene)")
+    tab.evaluate("globalThis.x = agent.params.core.b_h.map(() => 1)")
+    times["products"] = processor_time(PRODUCTS)
+    times["idle frame"] = tab.evaluate(FRAMES)
+    tab.evaluate("element('speed').value = 0.2; replay(); move('play')")
+    times["playing frame"] = tab.evaluate(FRAMES)
+    tab.close()
+    return times
+
+
+@pytest.fixture(scope="module")
+def measured(chromium, digits, tmp_path_factory):
+    """The best of several visits: other work on the machine only adds time."""
+    path = tmp_path_factory.mktemp("page") / "watch.html"
     *_, html = shipped("cluttered", digits)
-    first, image, frames = [], [], []
-    for _ in range(3):
-        tab = visit(html)
-        first += [
-            tab.evaluate("performance.getEntriesByName('first picture')[0].startTime")
-        ]
-        image += [
-            tab.evaluate(
-                """() => {
-                    const start = performance.now();
-                    for (let n = 0; n < 10; n++) rollout(agent, state.scene);
-                    return (performance.now() - start) / 10;
-                }"""
-            )
-        ]
-        tab.evaluate("element('speed').value = 0.5; replay(); move('play')")
-        intervals = tab.evaluate(
-            """() => new Promise((done) => {
-                const times = [];
-                const note = (now) => {
-                    times.push(now);
-                    if (times.length < 90) requestAnimationFrame(note);
-                    else done(times.slice(1).map((time, i) => time - times[i]));
-                };
-                requestAnimationFrame(note);
-            })"""
-        )
-        frames += [1000 / statistics.median(intervals)]
-    with capsys.disabled():
-        print(
-            f"\nfirst picture {min(first):.0f} ms, {max(frames):.0f} frames a second, "
-            f"{min(image):.1f} ms an image"
-        )
-    assert min(first) < 5000 and min(image) < 200 and max(frames) > 10
+    path.write_text(html, "utf-8")
+    visits = [measure(chromium.new_page(), path) for _ in range(4)]
+    best = {key: min(visit[key] for visit in visits) for key in visits[0]}
+    print("\nthe page:", ", ".join(f"{key} {ms:.1f} ms" for key, ms in best.items()))
+    return best
+
+
+def test_it_is_fast(measured):
+    """Playing costs no frame, and an image no more than its matrix products."""
+    assert measured["playing frame"] < 1.5 * measured["idle frame"]
+    assert measured["image"] < 1.5 * measured["products"]
+
+
+@pytest.mark.slow
+def test_it_is_fast_enough(measured):
+    """On a quiet machine: 1 s to the first picture, 60 frames a second, 20 ms an image."""
+    assert measured["first picture"] <= 1000
+    assert measured["playing frame"] <= 1000 / 59
+    assert measured["image"] <= 20
+
+
+def test_less_motion_is_respected(visit, digits):
+    """Who wants less motion gets no flights, and nothing that plays by itself."""
+    *_, html = shipped("cluttered", digits)
+    tab = visit(html, reduced_motion="reduce")
+    assert tab.evaluate("state.mode === 'paused' && state.t === 1")
+    tab.click("#step")
+    wait_for(tab, "state.t === 2 && state.mode === 'paused'")
+    tab.evaluate("element('speed').value = 0.2")
+    tab.click("#play")
+    wait_for(tab, "state.t === 8 && state.mode === 'paused'")
