@@ -9,6 +9,8 @@ const testScenes = loadImages(data.scenes);
 const otherDigits = loadImages(data.digits);
 const { width, height } = testScenes[0];
 const digitSize = data.digits;
+// Agents that know dark ink on bright paper get it: judged by a corner of their scenes.
+const brightPaper = testScenes.reduce((sum, scene) => sum + scene.pixels[0], 0) > testScenes.length / 2;
 const learned = config.policy === "learned";
 const MOST_GLIMPSES = Math.max(config.num_glimpses, Math.min(2 * config.num_glimpses, 24));
 const MOST_CLUTTER = Math.min(Math.max(16, 2 * config.num_clutter), 200);
@@ -74,7 +76,7 @@ function takeDigit(image) {
     label: null,
     index: null,
     ownClutter: 0,
-    inverted: config.background > 0.5,
+    inverted: brightPaper,
   });
 }
 
