@@ -178,6 +178,10 @@ def make_config(task="centered", recipe="quick", **changes):
     return Config(task=task, recipe=recipe, **settings)
 
 
+# Settings that follow from the images that a run is trained on.
+FROM_DATA = ("num_classes", "image_height", "image_width")
+
+
 def fitted(digits, task="centered", recipe="quick", **changes):
     """Return a configuration for these images, with some fields changed.
 
@@ -185,11 +189,7 @@ def fitted(digits, task="centered", recipe="quick", **changes):
     the batches and the epochs. Raises UserError if a change contradicts the data.
     """
     images = digits.train.images
-    found = {
-        "num_classes": len(digits.class_names),
-        "image_height": images.shape[1],
-        "image_width": images.shape[2],
-    }
+    found = dict(zip(FROM_DATA, (len(digits.class_names), *images.shape[1:3])))
     for name, value in found.items():
         if changes.get(name, value) != value:
             raise UserError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ramnp.learning.config import Config, option_name
-from ramnp.learning.recipes import PAPER_ERRORS, TABLES, make_config
+from ramnp.learning.recipes import FROM_DATA, PAPER_ERRORS, TABLES, make_config
 from ramnp.runs import run_folder
 from ramnp.support.errors import CheckpointError, UserError, damage
 from ramnp.support.files import make_folder, write_atomically
@@ -162,6 +162,8 @@ def still_to_do(job, place, epochs=None):
         if not os.path.exists(os.path.join(folder, run_folder.CONFIG)):
             continue
         wanted = dataclasses.asdict(job.config)
+        for name in FROM_DATA:
+            del wanted[name]
         if epochs is None:
             del wanted["epochs"]
         try:

@@ -159,7 +159,8 @@ def test_a_worker_without_memory_says_so(team, now):
     held = (
         int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
     )
-    resource.prlimit(pid, resource.RLIMIT_AS, (held, held))
+    room = held + 2**24  # for the question, not for the answer
+    resource.prlimit(pid, resource.RLIMIT_AS, (room, room))
     with pytest.raises(MemoryError):
         team(jobs(now, [3], [1] * 200_000))
     assert not is_there(pid)
