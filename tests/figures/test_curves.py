@@ -96,7 +96,7 @@ def test_every_point_is_drawn(tmp_path, drawn, epochs):
     assert axes["Error"].get_title(loc="left") == lowest
 
 
-@pytest.mark.parametrize("epochs", [1, 7, 150, 1000])
+@pytest.mark.parametrize("epochs", [1, 150])
 def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, epochs):
     """Titles, names of axes, numbers and legends keep their distance."""
     curves.draw_curves(history(epochs), tmp_path / "a.png", title="centered")
