@@ -262,6 +262,16 @@ def save_npz(rng, count=28, **changes):
     return images, changes.get("labels", labels)
 
 
+def test_a_sixth_of_the_training_digits_is_for_validation(rng, genuine, monkeypatch):
+    """The last sixth, in order: 30 digits are cut into 25 and 5."""
+    files = idx_files(rng, 30, 7)
+    sums = {name: hashlib.sha256(files[name]).hexdigest() for name in files}
+    monkeypatch.setattr(mnist, "SHA256", sums)
+    monkeypatch.setattr(mnist, "DIGEST", in_order_digest(files, valid=5))
+    put(Path("data"), files)
+    assert_is(mnist.load(), files, (25, 5, 7))
+
+
 @pytest.mark.parametrize(
     ("count", "counts"), [(15, (11, 2, 2)), (28, (20, 4, 4)), (70, (50, 10, 10))]
 )

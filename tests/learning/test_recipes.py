@@ -1,6 +1,8 @@
 """The paper's four tasks are as in the paper; a user's own follows from its images."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from ramnp.learning.recipes import (
 )
 from ramnp.support.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 SCENE = ("canvas_size", "num_clutter", "clutter_size")
 RETINA = ("patch_size", "num_scales", "scale_factor", "num_glimpses")
 PAPER = {
@@ -53,6 +56,16 @@ def test_the_papers_recipe_adds_only_what_the_paper_does_not_give(task):
     for field in dataclasses.fields(Config):
         if field.name not in of_the_task:
             assert getattr(config, field.name) == field.default, field.name
+
+
+@pytest.mark.parametrize("recipe", ["quick", "best"])
+@pytest.mark.parametrize("table", ["1a", "1b", "2a", "2b"])
+def test_a_recipe_is_that_of_its_committed_run(table, recipe):
+    """The errors in the documents come from these settings, and from no others."""
+    path = ROOT / "results" / table / recipe / "seed-0" / "config.json"
+    settings = json.loads(path.read_text("utf-8"))
+    del settings["data"]
+    assert Config(**settings) == make_config(settings["task"], recipe)
 
 
 def test_names_and_errors_are_complete():

@@ -22,6 +22,9 @@ class Compared(Hooks):
     def after_step(self, trainer):
         state = trainer.state
         self.reference.step()
+        assert state.sums["images"] == min(3 * state.position, 5)
+        self.speed = state.sums["images"] / state.sums["seconds"]
+        self.seconds = state.seconds
         grid.assert_close(state.vector, grid.flat(self.reference.params))
         grid.assert_close(state.evaluated, grid.flat(self.reference.average))
 
@@ -29,6 +32,8 @@ class Compared(Hooks):
         expected = self.reference.end_epoch()
         best, _, std = self.reference.best
         assert row.keys() == expected.keys() | {"seconds", "images_per_second"}
+        assert row["images_per_second"] == self.speed
+        assert row["seconds"] == trainer.state.seconds > self.seconds
         for name, value in expected.items():
             assert row[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
         assert is_best == (best is expected)
