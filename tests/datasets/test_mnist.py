@@ -262,6 +262,17 @@ def save_npz(rng, count=28, **changes):
     return images, changes.get("labels", labels)
 
 
+def test_splits_that_the_data_name_are_kept(rng):
+    """None of their images changes sides, and all count for the SHA-256."""
+    splits = {
+        name: mnist.Split(*digits(rng, count))
+        for name, count in (("train", 20), ("valid", 9), ("test", 8))
+    }
+    loaded = mnist._split(splits, tuple("0123456789"), ())
+    assert all(getattr(loaded, name) is split for name, split in splits.items())
+    assert loaded.sha256 == mnist.digest(*splits.values())
+
+
 def test_a_sixth_of_the_training_digits_is_for_validation(rng, genuine, monkeypatch):
     """The last sixth, in order: 30 digits are cut into 25 and 5."""
     files = idx_files(rng, 30, 7)
