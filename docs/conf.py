@@ -1,4 +1,4 @@
-"""Settings of the site; see docs/site.py, which builds it."""
+"""Settings of the site; see docs/website.py, which builds it."""
 
 project = "ramnp"
 copyright = "the ramnp developers"

@@ -1,4 +1,4 @@
-"""Build the site: python docs/site.py [FOLDER].
+"""Build the site: python docs/website.py [FOLDER].
 
 README, docs, tutorials with their outputs, and the API reference out of docstrings. The
 pages are copied into one tree that mirrors this one, so that their links hold.
