@@ -10,8 +10,7 @@ import pytest
 
 import ramnp
 from ramnp import train
-from ramnp.datasets import scenes
-from ramnp.learning import predictor
+from ramnp.agent import model
 from ramnp.support import process
 from tests.helpers import TINY_RUN
 
@@ -62,25 +61,19 @@ def test_training_evaluation_and_prediction_limit_blas(
 ):
     """Whoever calls them, such as a notebook, gets one BLAS thread there."""
     during = set()
+    rollout = model.rollout
 
-    def recording(function):
-        def call(*given, **named):
-            during.add((function.__name__, threads_of_a_product()))
-            return function(*given, **named)
+    def recording(*given, **named):
+        caller = sys._getframe(1).f_globals["__name__"].rpartition(".")[2]
+        during.add((caller, threads_of_a_product()))
+        return rollout(*given, **named)
 
-        return call
-
-    for module, name in (
-        (scenes, "compose"),
-        (scenes, "frozen_chunk"),
-        (predictor, "_as_floats"),
-    ):
-        monkeypatch.setattr(module, name, recording(getattr(module, name)))
+    monkeypatch.setattr(model, "rollout", recording)
     folder = str(tmp_path / "run")
     given = ["--epochs=1", "--threads=1", "--data", digits_file, "--run", folder]
     assert train.main([*TINY_RUN, *given]) == 0
     ramnp.load(folder).predict(np.zeros((1, 12, 12), np.uint8))
-    assert during == {("compose", 1), ("frozen_chunk", 1), ("_as_floats", 1)}
+    assert during == {("gradient", 1), ("evaluation", 1), ("predictor", 1)}
     assert threads_of_a_product() == 3
 
 
