@@ -9,7 +9,7 @@ import tomllib
 
 from ramnp.learning.config import LARGEST_SIDE, SECTIONS, Config, option_name
 from ramnp.learning.recipes import RECIPES, TASKS, fitted, make_config
-from ramnp.runs import run_data, run_folder
+from ramnp.runs import agent_file, run_data, run_folder
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 from ramnp.support.files import write_atomically
@@ -38,7 +38,8 @@ def parse(arguments):
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="resume the run in the folder; results are bit-identical",
+        help="resume the run in the folder; results are bit-identical. With --epochs, "
+        "a larger number than before, train it longer",
     )
     parser.add_argument(
         "--strict",
@@ -59,6 +60,13 @@ def parse(arguments):
         metavar=("H", "W"),
         help="resize the images to H x W pixels, aspect kept (default: as they are; "
         "pictures of several sizes to their median size, of at most 128 pixels a side)",
+    )
+    parser.add_argument(
+        "--init-from",
+        metavar="RUN",
+        help="start from the weights and settings of a trained agent (a run folder, an "
+        "agent's file, or a task), on its data unless --data names other; a new last "
+        "layer is started for other classes",
     )
     parser.add_argument(
         "--config",
@@ -132,6 +140,19 @@ def _read_settings(path):
     return settings
 
 
+def _settings_of(agent):
+    """Return the settings that a run from an agent's weights shares with its run.
+
+    Number of classes and size of the images follow from the data; sizes stay where the
+    network sees the whole image, or where images were resized.
+    """
+    settings = dataclasses.asdict(agent.config)
+    del settings["num_classes"]
+    if not settings["resize"]:
+        del settings["image_height"], settings["image_width"]
+    return settings
+
+
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
@@ -143,8 +164,8 @@ def main(arguments):
     }
     if options.save_config:
         fields = dataclasses.asdict(make_config(**changes))
-        # The size of the images is that of the data unless it was asked for.
-        for name in {"image_height", "image_width"} - changes.keys():
+        # Size and classes are those of the data unless they were asked for.
+        for name in {"image_height", "image_width", "num_classes"} - changes.keys():
             del fields[name]
         # A JSON string, number or boolean is one of TOML, too.
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in fields.items()]
@@ -156,14 +177,23 @@ def main(arguments):
         changes |= {"image_height": height, "image_width": width, "resize": True}
     folder = options.run or os.path.join("runs", changes.get("task", "centered"))
     threads = command_line.num_threads(options.threads)
+    start = None
+    if options.resume and options.init_from:
+        raise UserError("--resume goes on with a run's own weights: drop --init-from")
     if options.resume:
         config, digits = run_folder.read_run(folder, changes, options.data)
     else:
         run_folder.refuse_if_in_use(folder)
+        if options.init_from:
+            start = agent_file.load(options.init_from)
+            changes = _settings_of(start) | changes
         # Refuse what is wrong whatever the data; its size is not known yet.
         large = dict.fromkeys(("image_height", "image_width"), LARGEST_SIDE)
         asked = make_config(**((large if not changes.get("resize") else {}) | changes))
-        digits = run_data.load(asked, options.data)
+        if start and not options.data:
+            digits = run_data.load_again(options.init_from, start)
+        else:
+            digits = run_data.load(asked, options.data)
         config = fitted(digits, **changes)
     run_folder.run(
         config,
@@ -173,6 +203,7 @@ def main(arguments):
         resume=options.resume,
         strict=options.strict,
         save_every=options.save_every,
+        init_from=start,
     )
     return 0
 

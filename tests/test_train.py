@@ -1,18 +1,25 @@
 """python -m ramnp.train: options, folders, exit codes."""
 
 import dataclasses
+import gzip
+import importlib
 import json
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import ramnp
 from ramnp import train
+from ramnp.datasets.idx import idx_bytes
 from ramnp.learning.config import Config, option_name
 from ramnp.support.errors import UserError
-from tests.helpers import TINY_RUN, write_digits
+from tests.helpers import TINY_RUN, small_split, write_digits
 from tests.processes import copy_run, metrics, outcome, saved
 
 
@@ -22,7 +29,7 @@ def call(*arguments):
 
 
 def test_a_run_folder_holds_everything(finished_run):
-    """Configuration, metrics, last and best checkpoint, result, three pictures."""
+    """Configuration, metrics, agents, result, pictures, confusions."""
     names = {path.name for path in finished_run.iterdir()}
     assert names == {
         ".lock",
@@ -32,8 +39,11 @@ def test_a_run_folder_holds_everything(finished_run):
         "best.npz",
         "result.json",
         "curves.png",
+        "confusion.csv",
+        "confusion.png",
         "glimpses.png",
         "glimpses.gif",
+        "mistakes.png",
     }
     config = json.loads((finished_run / "config.json").read_text())
     assert config["epochs"] == 3 and config["task"] == "centered"
@@ -277,3 +287,79 @@ def test_a_file_of_settings_that_cannot_be_used_is_one_line(text, words, tmp_pat
     with pytest.raises(UserError, match=re.escape(words)):
         train.main(["--config", str(path), "--run", str(tmp_path / "run")])
     assert not (tmp_path / "run").exists()
+
+
+def blocks_of_own_data():
+    """Return {heading: code blocks} of docs/OWN_DATA.md."""
+    text = (Path(__file__).parents[1] / "docs" / "OWN_DATA.md").read_text()
+    sections = re.split(r"^## (.*)$", text, flags=re.MULTILINE)[1:]
+    return {
+        heading: re.findall(r"^```(\w*)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
+        for heading, body in zip(sections[::2], sections[1::2])
+    }
+
+
+def make_photos():
+    """Two classes of pictures of several sizes and modes, bright shapes on dark."""
+    for i in range(24):
+        cls, side = ("cat", "dog")[i % 2], 40 + i
+        image = Image.new("RGB" if i % 3 else "L", (side, 50))
+        image.paste("white", (5, 5, 15, 45) if i % 2 else (5, 5, 35, 15))
+        Path("photos", cls).mkdir(parents=True, exist_ok=True)
+        image.save(f"photos/{cls}/IMG_{i:04}.{'jpg' if i % 2 else 'png'}")
+    image.save("new.jpg")
+
+
+def make_table():
+    """28 x 28 pixels and a class in each row."""
+    split = small_split(0, 60)
+    rows = np.column_stack([split.images.reshape(60, -1), split.labels % 3])
+    np.savetxt("table.csv", rows, "%d", delimiter=",")
+
+
+def make_fashion():
+    """Four IDX files as published, and the names of three classes."""
+    Path("fashion").mkdir()
+    for part, count in (("train", 60), ("t10k", 20)):
+        images, labels = small_split(count, count)
+        for name, array in (("images-idx3", images), ("labels-idx1", labels % 3)):
+            content = gzip.compress(idx_bytes(array))
+            Path(f"fashion/{part}-{name}-ubyte.gz").write_bytes(content)
+    Path("fashion/classes.txt").write_text("T-shirt\nTrouser\nPullover\n")
+
+
+@pytest.mark.parametrize(
+    ("heading", "make", "epochs", "answers"),
+    [
+        ("Photos in folders", make_photos, 8, {"cat", "dog"}),
+        ("A table", make_table, 2, {"0", "1", "2"}),
+        ("Fashion-MNIST", make_fashion, 2, {"T-shirt", "Trouser", "Pullover"}),
+    ],
+)
+def test_the_examples_of_own_data_run(
+    heading, make, epochs, answers, tmp_path, monkeypatch, capsys, no_pictures
+):
+    """As they stand in docs/OWN_DATA.md, on small data and with fewer epochs."""
+    monkeypatch.chdir(tmp_path)
+    make()
+    commands = []
+    for language, code in blocks_of_own_data()[heading]:
+        if language == "python":
+            capsys.readouterr()
+            exec(code, {})  # noqa: S102 - our own document
+            assert capsys.readouterr().out.strip() in answers
+            continue
+        for line in code.splitlines():
+            if line.startswith("python -m ramnp."):
+                _, _, command, *arguments = shlex.split(line)
+                if "--task" in arguments:
+                    arguments.append(f"--epochs={epochs}")
+                arguments = [{"60": "4"}.get(word, word) for word in arguments]
+                module = importlib.import_module(command)
+                assert module.main(arguments) == 0
+                commands.append(command)
+    assert len(commands) == 2
+    folder = next(Path("runs").iterdir())
+    result = json.loads((folder / "result.json").read_text())
+    assert {*result["class_errors"]} == answers
+    assert {*ramnp.load(folder).class_names} == answers

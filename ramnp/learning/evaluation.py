@@ -21,6 +21,7 @@ class ErrorCounts(NamedTuple):
     mean_of_rollouts: int  # of the probabilities averaged over the rollouts
     num_scenes: int
     behaviour: diagnostics.Behaviour  # of the first rollouts
+    classes: np.ndarray | None = None  # (num_scenes,), by the first rollout
 
     @property
     def error_after_glimpse(self):
@@ -70,19 +71,27 @@ def count_errors(
                 agent.location_std,
             )
             if r == 0:
-                first = (trajectory.logits.argmax(axis=-1) != labels).sum(axis=1)
+                classes = trajectory.logits.argmax(axis=-1)
+                first = (classes != labels).sum(axis=1)
                 seen = diagnostics.observe(trajectory, labels, agent.config)
             total = total + np.exp(log_softmax(trajectory.logits[-1]))
-        return first, int((total.argmax(axis=-1) != labels).sum()), seen
+        wrong_of_mean = int((total.argmax(axis=-1) != labels).sum())
+        return first, wrong_of_mean, seen, classes[-1]
 
     parts = []
     for part in pool.map(look, scenes.frozen_starts(split)):
         parts.append(part)
         if between_chunks:
             between_chunks()
-    firsts, of_mean, behaviours = zip(*parts)
+    firsts, of_mean, behaviours, classes = zip(*parts)
     behaviour = functools.reduce(operator.add, behaviours)
-    return ErrorCounts(sum(firsts), sum(of_mean), len(split.labels), behaviour)
+    return ErrorCounts(
+        sum(firsts),
+        sum(of_mean),
+        len(split.labels),
+        behaviour,
+        np.concatenate(classes),
+    )
 
 
 def interval_95(num_wrong, total):
@@ -96,12 +105,26 @@ def interval_95(num_wrong, total):
     return [100 * float(low), 100 * float(high)]
 
 
+def confusion(labels, classes, num_classes):
+    """Return (classes, classes) numbers of images, by label and by predicted class."""
+    pairs = labels.astype(np.intp) * num_classes + classes
+    counts = np.bincount(pairs, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
 def test_result(agent, training, digits, pool, rollouts):
     """Return the content of result.json: errors on the frozen test scenes."""
+    return test(agent, training, digits, pool, rollouts)[0]
+
+
+def test(agent, training, digits, pool, rollouts):
+    """Return what test_result returns, and the classes of one rollout per image."""
     config = agent.config
     sampled = count_errors(agent, digits.test, "test", pool, rollouts)
     deterministic = count_errors(agent, digits.test, "test", pool, deterministic=True)
-    return {
+    counts = confusion(digits.test.labels, sampled.classes, config.num_classes)
+    totals = counts.sum(axis=1)
+    result = {
         "task": config.task,
         "recipe": config.recipe,
         "seed": config.seed,
@@ -116,7 +139,13 @@ def test_result(agent, training, digits, pool, rollouts):
         "seconds": training["seconds"],
         "images_per_second": training["images_per_second"],
         "data_sha256": digits.sha256,
+        "class_errors": {
+            name: 100 * float(1 - hits / total)
+            for name, hits, total in zip(agent.class_names, counts.diagonal(), totals)
+            if total
+        },
     }
+    return result, sampled.classes
 
 
 def summary(result):
@@ -130,4 +159,12 @@ def summary(result):
         f"{result['rollouts']} rollouts averaged\n"
         f"  {result['test_error_deterministic']:.2f} %  deterministic: "
         "each look at the policy's mean"
+        f"{_worst_classes(result.get('class_errors', {}))}"
     )
+
+
+def _worst_classes(errors):
+    """Return a line with the three classes of the highest errors, if any is wrong."""
+    worst = sorted(errors, key=errors.get, reverse=True)[:3]
+    listed = ", ".join(f"{name} {errors[name]:.2f} %" for name in worst if errors[name])
+    return f"\n  worst classes: {listed}" if listed else ""

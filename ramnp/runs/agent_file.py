@@ -63,10 +63,11 @@ def load(run):
 def find(run):
     """Return the path of an agent's file; a task's name means its shipped agent."""
     path = os.fspath(run)
-    if os.path.isdir(path):
-        path = os.path.join(path, "best.npz")
-    elif path in TASKS and not os.path.exists(path):
+    in_folder = os.path.join(path, "best.npz")
+    if path in TASKS and not os.path.isfile(path) and not os.path.exists(in_folder):
         path = os.path.join(TRAINED, f"{path}.npz")
+    elif os.path.isdir(path):
+        path = in_folder
     if not os.path.exists(path):
         raise CheckpointError(f"{path} does not exist: train first, or check the name")
     return path

@@ -1,14 +1,20 @@
 """A run folder, from its first file to the pictures of the trained agent."""
 
+import csv
 import dataclasses
+import io
 import json
 import os
 import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
+from ramnp.agent import parameters
 from ramnp.datasets import mnist, scenes
 from ramnp.learning import evaluation
+from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config
 from ramnp.learning.recipes import PAPER_ERRORS, hint, paper_row
 from ramnp.learning.state import initial
@@ -20,6 +26,7 @@ from ramnp.support.files import RunLock, make_folder, remove_leftovers, write_at
 CONFIG, CHECKPOINT, BEST = "config.json", "checkpoint.npz", "best.npz"
 RESULT, METRICS = "result.json", "metrics.jsonl"
 NUM_PICTURED = 8
+MOST_MISTAKES = 100  # among which the surest are drawn
 
 
 def read_config(folder, changes):
@@ -47,18 +54,38 @@ def read_config(folder, changes):
 def read_run(folder, changes, data=None):
     """Return the configuration and the Digits of a run that is to be resumed.
 
-    `data` is the path of its data if that has moved.
+    `data` is the path of its data if that has moved. Of `changes`, more epochs are the
+    only one that may differ.
     """
-    config, recorded = read_config(folder, changes)
-    about = run_data.recorded(folder)
+    same = {name: value for name, value in changes.items() if name != "epochs"}
+    config, recorded = read_config(folder, same)
+    epochs = changes.get("epochs", config.epochs)
+    if epochs < config.epochs:
+        raise UserError(
+            f"--epochs {epochs}: the run in {folder} has {config.epochs}; give more to "
+            "train it longer, or leave the option out"
+        )
+    config = dataclasses.replace(config, epochs=epochs)
+    about = run_data.recorded(folder) or {"sha256": None}
     digits = run_data.load(config, data or recorded, about["sha256"])
     run_data.check(folder, digits, about)
     return config, digits
 
 
-def run(config, digits, folder, *, threads, resume=False, strict=False, save_every=0):
+def run(
+    config,
+    digits,
+    folder,
+    *,
+    threads,
+    resume=False,
+    strict=False,
+    save_every=0,
+    init_from=None,
+):
     """Train in a new folder, or resume the run in it; then test and draw the agent.
 
+    A new run starts from the weights of the agent `init_from`, if it is given.
     The folder is not touched before configuration, data and lock are known to be good.
     """
     process.refuse_to_train_in_worker()
@@ -76,8 +103,13 @@ def run(config, digits, folder, *, threads, resume=False, strict=False, save_eve
                 path, config, num_images, digits.sha256
             )
             _compare_environment(environment, strict)
+            _lengthen(folder, config, current)
         else:
             current = initial(config, num_images)
+            if init_from:
+                notes = start_from(current, config, digits, init_from)
+                digits = digits._replace(notes=digits.notes + notes)
+                saved_state.save(path, current, config, digits.sha256)
             fields = dataclasses.asdict(config) | {
                 "data": digits.path,
                 "data_sha256": digits.sha256,
@@ -104,11 +136,56 @@ def run(config, digits, folder, *, threads, resume=False, strict=False, save_eve
             raise
 
 
+def _lengthen(folder, config, state):
+    """Write more epochs into a run's configuration, and say what follows from them."""
+    path = os.path.join(folder, CONFIG)
+    with open(path, encoding="utf-8") as file:
+        fields = json.load(file)
+    if fields["epochs"] == config.epochs:
+        return
+    print(
+        f"from epoch {state.epoch} of {fields['epochs']} on, this is a run of "
+        f"{config.epochs} epochs: step size, location noise and augmentation take the "
+        "values that they have there in such a run"
+    )
+    write_atomically(path, _as_json(fields | {"epochs": config.epochs}))
+
+
+def start_from(state, config, digits, agent):
+    """Put an agent's weights into the state of a new run; return notes on the others.
+
+    Networks of another shape, and the last layer for other classes, start afresh.
+    """
+    params = parameters.views(state.vector, model_of(config).shapes(config))
+    same_classes = [*digits.class_names] == agent.class_names
+    fresh = []
+    for network, arrays in params.items():
+        theirs = agent.params.get(network, {})
+        shapes = {name: array.shape for name, array in arrays.items()}
+        fits = shapes == {name: array.shape for name, array in theirs.items()}
+        if not fits or (network == "action" and not same_classes):
+            fresh.append(network)
+            continue
+        for name, array in arrays.items():
+            array[...] = theirs[name]
+    if len(fresh) == len(params):
+        raise UserError(
+            "--init-from: no network of that agent has the shape of one of this run"
+        )
+    if state.average.size:
+        state.average[...] = state.vector
+    return (
+        f"starting afresh, for want of weights that fit: {', '.join(fresh)}",
+    ) * bool(fresh)
+
+
 def finish(folder, digits, history, pool):
     """Test the best agent, print the summary and draw the pictures."""
     best = os.path.join(folder, BEST)
     agent, row = agent_file.load_with_training(best)
-    config = agent.config
+    # More epochs may have been added since the best one.
+    config = dataclasses.replace(agent.config, epochs=len(history))
+    agent = agent._replace(config=config)
     # The agent's file carries the time of the whole run wherever it is copied.
     speeds = [row["images_per_second"] for row in history]
     row |= {
@@ -116,7 +193,7 @@ def finish(folder, digits, history, pool):
         "images_per_second": sum(speeds) / len(speeds),
     }
     agent_file.save(best, agent, row)
-    result = evaluation.test_result(agent, row, digits, pool, config.rollouts)
+    result, classes = evaluation.test(agent, row, digits, pool, config.rollouts)
     write_atomically(os.path.join(folder, RESULT), _as_json(result))
     is_mnist = mnist.is_mnist(digits.sha256)
     print(
@@ -126,22 +203,28 @@ def finish(folder, digits, history, pool):
         f"{result['seconds'] / 60:.1f} minutes\n",
         flush=True,
     )
-    pictures = draw(folder, digits, agent, history)
+    pictures = draw(folder, digits, agent, history, classes)
     print(f"pictures:  {'  '.join(map(shlex.quote, pictures))}")
     print(f"next:      python -m ramnp.evaluate {shlex.quote(str(folder))}")
     task = _next_task(config.task)
     if is_mnist and not os.path.exists(os.path.join("runs", task)):
         data = f" --data {shlex.quote(digits.path)}" if digits.path else ""
         print(f"           python -m ramnp.train --task {task}{data}")
+    elif not is_mnist:
+        print(
+            f"           python -m ramnp.train --run {shlex.quote(str(folder))} --resume "
+            f"--epochs {2 * config.epochs}"
+        )
 
 
-def draw(folder, digits, agent, history):
-    """Draw the curves, and the glimpses if there are any; return the paths.
+def draw(folder, digits, agent, history, classes):
+    """Draw curves, confusions, glimpses and mistakes, if any; return the paths.
 
+    classes (N,): what the agent took the test images for; confusion.csv counts them.
     What cannot be drawn, for want of memory or of room on the disk, is a warning.
     """
     # matplotlib takes as long to load as everything else
-    from ramnp.figures import curves, film, glimpses
+    from ramnp.figures import confusion, curves, film, glimpses
 
     def scene():
         images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
@@ -149,15 +232,43 @@ def draw(folder, digits, agent, history):
         seen = agent.predict(images, prepared=True)
         return images, labels, seen, agent.config
 
+    def mistakes(path):
+        wrong = np.flatnonzero(classes != digits.test.labels)[:MOST_MISTAKES]
+        chunks = {start: None for start in wrong - wrong % scenes.FROZEN_CHUNK}
+        for start in chunks:
+            chunks[start] = scenes.frozen_chunk(
+                digits.test, "test", start, agent.config
+            )
+        found = [
+            (i % scenes.FROZEN_CHUNK, chunks[i - i % scenes.FROZEN_CHUNK])
+            for i in wrong
+        ]
+        images, labels = (
+            np.array([chunk[part][i] for i, chunk in found]) for part in (0, 1)
+        )
+        seen = agent.predict(images, prepared=True)
+        glimpses.draw_mistakes(images, labels, seen, agent.config, path, names)
+
     names = agent.class_names
+    counts = evaluation.confusion(digits.test.labels, classes, len(names))
+    rows = [
+        ["true \\ predicted", *names],
+        *([n, *row] for n, row in zip(names, counts)),
+    ]
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    write_atomically(os.path.join(folder, "confusion.csv"), table.getvalue())
     pictures = {
-        "curves.png": lambda path: curves.draw_curves(history, path, agent.config.task)
+        "curves.png": lambda path: curves.draw_curves(history, path, agent.config.task),
+        "confusion.png": lambda path: confusion.draw_confusion(counts, names, path),
     }
     if agent.config.model == "ram":
         pictures |= {
             "glimpses.png": lambda path: glimpses.draw_glimpses(*scene(), path, names),
             "glimpses.gif": lambda path: film.animate_glimpses(*scene(), path, names),
         }
+        if (classes != digits.test.labels).any():
+            pictures["mistakes.png"] = mistakes
     drawn = []
     for name, draw_picture in pictures.items():
         path = os.path.join(folder, name)
@@ -167,7 +278,7 @@ def draw(folder, digits, agent, history):
             reason = str(error) or "not enough memory"
             print(f"warning: {name} is not drawn: {reason}", file=sys.stderr)
         else:
-            drawn.append(path)
+            drawn += [path] if os.path.exists(path) else []
     return drawn
 
 

@@ -52,6 +52,8 @@ def load(path, config, num_images, data_sha256):
     state = run_state.initial(config, num_images)
     try:
         meta["config"] = _completed(meta["config"])
+        # More epochs make a run longer.
+        meta["config"]["epochs"] = max(meta["config"]["epochs"], config.epochs)
         check_same_config(path, meta["config"], dataclasses.asdict(config))
         if meta["data_sha256"] != data_sha256:
             raise CheckpointError(

@@ -21,9 +21,10 @@ def add_data_and_threads(parser):
     """Add --data and --threads."""
     parser.add_argument(
         "--data",
-        metavar="DIR",
-        help="folder of the four MNIST files, downloaded if missing; or a .npz file or "
-        "a folder of IDX files of your own (default: data)",
+        metavar="PATH",
+        help="images of your own: a folder with a folder of pictures for each class, a "
+        ".csv, an .npz, or a folder of IDX files; see docs/OWN_DATA.md (default: MNIST, "
+        "downloaded once; for a run or agent, its own data)",
     )
     parser.add_argument(
         "--threads",
@@ -49,9 +50,10 @@ def num_threads(given):
 def run(main):
     """Call main(arguments) and exit with the code it returns.
 
-    0 done, 2 bad input, 3 diverged, 130 and 143 interrupted by SIGINT and SIGTERM. In a
+    0 done, 2 bad input, 3 diverged, 128 + n interrupted by signal n (130: Ctrl-C). In a
     supervised process, the end of stdin acts as SIGTERM.
     """
+    _open_streams()
     process.reuse_memory()
     if process.SUPERVISED in os.environ:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
@@ -73,7 +75,32 @@ def run(main):
         # The reader of stdout has gone. Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        code = _complain(
+            f"{where}{error.strerror or error}; check that it can be used", 2
+        )
     sys.exit(code)
+
+
+def _open_streams():
+    """Make the standard streams usable: open where they are closed, for any character.
+
+    A closed one would give its number to the next file, and be printed into.
+    """
+    for number, name, mode in (
+        (0, "stdin", "r"),
+        (1, "stdout", "w"),
+        (2, "stderr", "w"),
+    ):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+        if mode == "w" and hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _complain(error, code):

@@ -1,9 +1,11 @@
-"""SIGINT and SIGTERM: the first saves everything and stops, a second kills at once."""
+"""SIGINT, SIGTERM and SIGHUP: the first saves everything and stops, a second kills at once."""
 
 import contextlib
 import signal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+if hasattr(signal, "SIGHUP"):  # the terminal has gone
+    SIGNALS += (signal.SIGHUP,)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -71,7 +73,13 @@ def _first_signal(react):
             signal.signal(each, signal.SIG_DFL)
         react(number)
 
-    previous = {each: signal.signal(each, handle) for each in SIGNALS}
+    # nohup has SIGHUP ignored, which stays so.
+    heeded = [
+        each
+        for each in SIGNALS
+        if each in SIGNALS[:2] or signal.getsignal(each) != signal.SIG_IGN
+    ]
+    previous = {each: signal.signal(each, handle) for each in heeded}
     try:
         yield
     finally:

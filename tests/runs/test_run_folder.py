@@ -1,17 +1,21 @@
 """Resuming a run folder: same data, same settings, known environment."""
 
+import csv
+import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ramnp import train
+from ramnp import evaluate, train
+from ramnp.agent import parameters
 from ramnp.datasets import mnist
-from ramnp.figures import curves, film, glimpses
-from ramnp.runs import run_folder, saved_state
+from ramnp.figures import confusion, curves, film, glimpses
+from ramnp.runs import agent_file, run_folder, saved_state
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, DataError, UserError
-from tests.helpers import TINY_RUN, sealed, write_digits
+from tests.helpers import TINY_RUN, sealed, small_split, write_digits
 from tests.processes import copy_run, metrics, outcome
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -134,7 +138,9 @@ def test_a_picture_that_fails_is_a_warning_after_the_summary(
     monkeypatch.setattr(run_folder, "draw", draw)
     for other, called in (
         (curves, "draw_curves"),
+        (confusion, "draw_confusion"),
         (glimpses, "draw_glimpses"),
+        (glimpses, "draw_mistakes"),
         (film, "animate_glimpses"),
     ):
         monkeypatch.setattr(other, called, lambda *given: None)
@@ -145,7 +151,7 @@ def test_a_picture_that_fails_is_a_warning_after_the_summary(
     summary, _, rest = printed.out.partition("drawing\n")
     assert "one rollout per image" in summary
     (line,) = (line for line in rest.splitlines() if line.startswith("pictures:"))
-    assert name not in line and line.count(str(copy)) == 2
+    assert name not in line and line.count(str(copy)) == 4
 
 
 def test_the_test_split_is_sealed_until_training_is_over(
@@ -159,3 +165,120 @@ def test_the_test_split_is_sealed_until_training_is_over(
     folder = tmp_path / "run"
     train.main([*TINY_RUN, "--data", digits_file, "--run", str(folder)])
     assert len(finished) == 1 and (folder / "best.npz").exists()
+
+
+def rows_of(folder):
+    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_finished_run_is_trained_longer(copy, finished_run, capsys):
+    """With the schedule of a run of that many epochs, from where it stands."""
+    assert resume(copy, "--epochs", "5") == 0
+    out = capsys.readouterr().out
+    assert "from epoch 3 of 3 on, this is a run of 5 epochs" in out
+    rows = rows_of(copy)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
+    assert rows[:3] == rows_of(finished_run)
+    rates = [row["learning_rate"] for row in rows]
+    # Progress 3/5 at the fourth epoch's end is 16 of 20 steps: the rate rises again.
+    assert rates[2] <= rates[4] < rates[3]
+    assert json.loads((copy / "result.json").read_text())["epochs"] == 5
+    assert json.loads((copy / "config.json").read_text())["epochs"] == 5
+    assert resume(copy) == 0 and rows_of(copy) == rows
+    with pytest.raises(UserError, match="--epochs 4: the run in .* has 5"):
+        resume(copy, "--epochs", "4")
+
+
+def test_a_run_starts_from_trained_weights(copy, digits_file, tmp_path, capsys):
+    """With the agent's settings and data, but for what is given; resumable at once."""
+    folder = tmp_path / "second"
+    start = ["--init-from", str(copy), "--run", str(folder), "--learning-rate=1e-30"]
+    assert train.main([*start, "--epochs=1", "--average-decay=0"]) == 0
+    before, after = (agent_file.load(path) for path in (copy, folder))
+    vectors = [parameters.flatten(agent.params)[0] for agent in (before, after)]
+    assert np.array_equal(*vectors)
+    assert after.config.h_size == before.config.h_size == 16
+    assert after.data == before.data
+    assert "starting afresh" not in capsys.readouterr().out
+
+
+def test_a_run_from_trained_weights_may_have_other_classes(copy, tmp_path, capsys):
+    """The last layer starts afresh; networks of other sizes as well, and are told."""
+    split = small_split(3, 126, 12, 12)
+    np.savez(tmp_path / "few.npz", images=split.images, labels=split.labels % 3)
+    start = ["--init-from", str(copy), "--data", str(tmp_path / "few.npz")]
+    few = ["--learning-rate=1e-30", "--epochs=1", "--average-decay=0"]
+    folder = tmp_path / "second"
+    assert train.main([*start, *few, "--run", str(folder)]) == 0
+    assert "starting afresh, for want of weights that fit: action" in (
+        capsys.readouterr().out
+    )
+    before, after = (agent_file.load(path) for path in (copy, folder))
+    assert after.config.num_classes == 3
+    for name, array in before.params["core"].items():
+        assert np.array_equal(array, after.params["core"][name])
+    np.savez(tmp_path / "few.npz", images=split.images, labels=split.labels + 10)
+    other = str(tmp_path / "third")
+    assert train.main([*start, *few, "--run", other, "--h-size=17"]) == 0
+    out = capsys.readouterr().out
+    assert "that fit: core, location, action, baseline" in out
+    with pytest.raises(UserError, match="drop --init-from"):
+        train.main([*start, "--run", other, "--resume"])
+
+
+def test_confusions_and_mistakes_are_counted_and_drawn(finished_run):
+    """In numbers, as a picture, and the surest mistakes with their glimpses."""
+    with open(finished_run / "confusion.csv", encoding="utf-8") as file:
+        (_, *names), *rows = csv.reader(file)
+    counts = np.array([row[1:] for row in rows], int)
+    assert names == [row[0] for row in rows] == [str(c) for c in range(10)]
+    result = json.loads((finished_run / "result.json").read_text())
+    assert counts.sum() == result["num_test"]
+    wrong = counts.sum() - counts.trace()
+    assert 100 * wrong / counts.sum() == pytest.approx(result["test_error"])
+    for name, row, total in zip(names, counts.diagonal(), counts.sum(axis=1)):
+        if total:
+            error = result["class_errors"][name]
+            assert error == pytest.approx(100 * (1 - row / total))
+    assert (finished_run / "mistakes.png").stat().st_size > 1000
+
+
+def test_the_next_command_is_right_when_pasted(digits_file, tmp_path, capsys):
+    """Paths are quoted; data of one's own has no paper's figure and no next task."""
+    folder = tmp_path / "my run"
+    assert train.main([*TINY_RUN, "--data", digits_file, "--run", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "paper" not in out and "--task" not in out
+    commands = [
+        shlex.split(line.replace("next:", ""))
+        for line in out.splitlines()
+        if "python -m" in line
+    ]
+    assert commands == [
+        ["python", "-m", "ramnp.evaluate", str(folder)],
+        [
+            "python",
+            "-m",
+            "ramnp.train",
+            "--run",
+            str(folder),
+            "--resume",
+            "--epochs",
+            "6",
+        ],
+    ]
+    assert evaluate.main(commands[0][3:]) == 0
+    assert "18 test scenes" in capsys.readouterr().out
+
+
+def test_mnist_is_compared_with_the_paper(digits_file, tmp_path, monkeypatch, capsys):
+    """By its SHA-256 alone, in whatever form it was given."""
+    digits = mnist.load(digits_file)
+    monkeypatch.setattr(mnist, "DIGEST", digits.sha256)
+    monkeypatch.chdir(tmp_path)
+    options = [*TINY_RUN[1:], "--epochs=1", "--data", digits_file, "--num-glimpses=6"]
+    assert train.main([*options, "--run", "run"]) == 0
+    out = capsys.readouterr().out
+    assert "1.12 %  the paper" in out
+    assert f"ramnp.train --task translated --data {digits_file}" in out

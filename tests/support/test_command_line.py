@@ -26,6 +26,11 @@ NOTED.add_note("after step 3")
         (Interrupted(signal.SIGINT), 130, "interrupted\n"),
         (Interrupted(signal.SIGTERM), 143, "interrupted\n"),
         (NOTED, 143, "interrupted after step 3\n"),
+        (
+            PermissionError(13, "Permission denied", "/x/y"),
+            2,
+            "error: /x/y: Permission denied; check that it can be used\n",
+        ),
     ],
 )
 def test_user_errors_are_one_line_and_an_exit_code(
@@ -125,3 +130,38 @@ def test_threads_out_of_range_are_refused(threads):
     """The line names the option."""
     with pytest.raises(UserError, match=f"--threads {threads}"):
         command_line.num_threads(threads)
+
+
+@pytest.mark.parametrize("closed", [(), (0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_any_output_works_on_any_streams(closed, encoding, tmp_path):
+    """Closed ones swallow it, narrow ones escape it; no file takes their numbers."""
+    script = f"""
+import os
+from ramnp.support import command_line
+def main(arguments):
+    number = os.open({str(tmp_path / "file")!r}, os.O_WRONLY | os.O_CREAT)
+    print("\u03bcbung \u4e2d")
+    raise command_line.UserError("\u4e2d" + " low" * (number < 3))
+command_line.run(main)
+"""
+    path = tmp_path / "script.py"
+    path.write_text(script, encoding="utf-8")
+    streams = "".join(f" {n}{'<' if n == 0 else '>'}&-" for n in closed)
+    done = subprocess.run(
+        f"exec {sys.executable} {path}{streams}",
+        shell=True,
+        check=False,
+        capture_output=True,
+        env={
+            "PYTHONPATH": process.search_path(),
+            "PYTHONIOENCODING": encoding,
+            "PATH": os.environ["PATH"],
+        },
+    )
+    assert done.returncode == 2
+    assert (tmp_path / "file").read_bytes() == b""
+    out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
+    expected = "\u03bcbung \u4e2d" if encoding == "utf-8" else "bung \\u4e2d"
+    assert (expected in out) == (1 not in closed)
+    assert err.startswith("error: ") == (2 not in closed) and "low" not in err

@@ -10,7 +10,8 @@ import pytest
 from ramnp.support import signals
 
 BOTH = pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 
 
@@ -151,3 +152,13 @@ with signals.{how}():
             assert process.wait(timeout=60) == -number
         finally:
             process.kill()
+
+
+def test_a_hang_up_that_is_ignored_stays_so(monkeypatch):
+    """nohup has it ignored: the command goes on when the terminal has gone."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.raised(), signals.held_back():
+            send(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
