@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import math
 import sys
 
 import numpy as np
@@ -58,6 +59,9 @@ def tiny_config(**changes):
         "final_location_std": 0.1,
     }
     return small_config(**(settings | changes))
+
+
+RECTIFIER_GAIN = math.sqrt(2)
 
 
 class Unread:
@@ -140,15 +144,33 @@ def layout(arrays):
 
 
 def assert_contract(
-    rng, network, sizes, shapes, inputs, output, options=(), scales=(), skips=False
+    rng,
+    network,
+    sizes,
+    shapes,
+    inputs,
+    output,
+    options=(),
+    *,
+    gain=RECTIFIER_GAIN,
+    gains=(),
+    scales=(),
+    skips=False,
 ):
     """Assert the contract of a network: shapes, dtypes, pure functions, gradients.
 
     shapes {name: shape} of the parameters for these sizes, inputs {name: shape}, output
-    a shape. options follow the inputs of forward. scales {name: factor} makes weights
+    a shape. options follow the inputs of forward. Initial weights have the standard
+    deviation gain / √fan-in, gains {name: gain} where it differs. scales {name: factor} makes weights
     smaller where gradients would be. skips: backward takes with_inputs=False.
     """
     assert network.shapes(*sizes) == shapes
+    drawn = network.init(np.random.default_rng(7), *sizes, dtype=np.float64)
+    same = np.random.default_rng(7)
+    for name, shape in shapes.items():
+        std = dict(gains).get(name, gain) / math.sqrt(shape[0])
+        weights = std * same.standard_normal(shape) if len(shape) > 1 else 0
+        assert np.allclose(drawn[name], weights, rtol=1e-14, atol=0), name
     for dtype in (np.float32, np.float64):
         params = network.init(rng, *sizes, dtype=dtype)
         assert layout(params) == {name: (shapes[name], dtype) for name in params}

@@ -21,5 +21,5 @@ def test_contract(rng):
     """Shapes, dtypes, pure functions, and gradients by the complex step."""
     shapes = {"W_a": (H, CLASSES), "b_a": (CLASSES,)}
     assert_contract(
-        rng, action_network, (H, CLASSES), shapes, {"h": (B, H)}, (B, CLASSES)
+        rng, action_network, (H, CLASSES), shapes, {"h": (B, H)}, (B, CLASSES), gain=1.0
     )

@@ -17,7 +17,7 @@ from ramnp.learning import optimizers
 from ramnp.proofs.complex_step import derivatives, failures, flat, nested
 from tests import grid
 from tests.helpers import count_bytecodes, layout, order_one_tree, small_config
-from tests.reference_trainer import roll_out
+from tests.reference_trainer import initial_params, roll_out
 
 B, HEIGHT, WIDTH = 5, 10, 12
 OPTIONS = [
@@ -61,6 +61,10 @@ def test_a_rollout_equals_the_reference(rng, name):
     """Locations, means, baselines and logits, row by row and glimpse by glimpse."""
     config = grid.CONFIGS[name]
     params = grid.reference(config).params
+    init = np.random.default_rng(config.seed)
+    drawn = flat(model.init(init, config, np.float64))
+    expected = initial_params(config, np.random.default_rng(config.seed))
+    assert all(np.array_equal(drawn[name], expected[name]) for name in expected)
     images = rng.random((3, 6, 5))
     for draws in (True, False):
         one, other = (np.random.default_rng(5) if draws else None for _ in range(2))

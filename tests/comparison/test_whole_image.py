@@ -8,7 +8,9 @@ from ramnp.comparison import whole_image
 from ramnp.learning import reinforce
 from ramnp.proofs.complex_step import derivatives, failures, flat, nested
 from ramnp.support.errors import UserError
+from tests import grid
 from tests.helpers import order_one_tree, small_config
+from tests.reference_trainer import initial_params, roll_out
 
 B, HEIGHT, WIDTH, CLASSES = 3, 6, 5, 4
 MODELS = ["fc", "conv"]
@@ -41,6 +43,19 @@ def drawn(rng, config):
     params = order_one_tree(rng, whole_image.init(rng, config, np.float64))
     labels = rng.integers(CLASSES, size=B)
     return params, rng.standard_normal((B, HEIGHT, WIDTH)), labels
+
+
+@pytest.mark.parametrize("name", [n for n in grid.CONFIGS if "whole" in n])
+def test_it_equals_the_reference(rng, name):
+    """Initial parameters, and the logits of two rollouts, row by row."""
+    config = grid.CONFIGS[name]
+    params = initial_params(config, np.random.default_rng(5))
+    drawn = whole_image.init(np.random.default_rng(5), config, np.float64)
+    assert all(np.array_equal(flat(drawn)[name], params[name]) for name in params)
+    images = rng.random((3, *config.scene_shape))
+    ours = whole_image.rollout(drawn, images, None, config, None, 2)
+    rows = roll_out(params, images, None, config, None, 2)
+    grid.assert_close(ours.logits[0], [row.logits[0] for row in rows])
 
 
 @pytest.mark.parametrize("rollouts", [1, 3])
