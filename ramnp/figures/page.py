@@ -31,6 +31,7 @@ SETTINGS = (
     "locator_tanh",
     "num_clutter",
     "clutter_size",
+    "invert",
 )
 # Of what a configuration chooses by name, the script computes these.
 KNOWN = {"core": "rectified", "sensor": "pyramid"}

@@ -1,4 +1,5 @@
-/* What a person does: buttons, sliders, the pad, the scene, the keys. The last lines begin. */
+/* What a person does: buttons, sliders, the pad, the scene, the keys. The last lines
+   start the page. */
 "use strict";
 
 // Call `act` on a click; whatever plays is paused before.
@@ -38,7 +39,7 @@ function watchControls() {
   onClick("clear", () => {
     strokes.length = 0;
     drawPad();
-    takeDigit({ ...digitSize, pixels: new Float32Array(digitSize.width * digitSize.height) });
+    takeImage({ ...digitSize, pixels: new Float32Array(digitSize.width * digitSize.height) });
   });
   onClick("invert", () => {
     state.inverted = !state.inverted;
@@ -86,11 +87,8 @@ async function takeUpload() {
       : fitPicture(photo, digitSize.width, digitSize.height, config.background);
     if (!image) return (note.textContent = "There is no ink on this picture: take one with more contrast.");
     note.textContent = "";
-    takeDigit(image);
-    if (!onPaper && state.inverted) {
-      state.inverted = false;
-      replay();
-    }
+    // A whole picture is treated as the training images were, ink as a drawing is.
+    takeImage(image, onPaper ? brightPaper : config.invert);
     move("play");
   } catch {
     note.textContent = "This file can't be read as a picture: choose a PNG or JPEG.";
@@ -129,7 +127,7 @@ function watchPad() {
     if (state.index === null && strokes.length > 1) {
       state.piece.image = image; // the place and the clutter stay
       replay();
-    } else takeDigit(image);
+    } else takeImage(image);
   };
   pad.addEventListener("pointerdown", (event) => {
     pad.setPointerCapture(event.pointerId);
@@ -276,6 +274,8 @@ function setUp() {
     item.append(canvas, `${covers} × ${covers} pixels`);
     element("retina").append(item);
   }
+  const longest = Math.max(...data.classes.map((name) => name.length));
+  element("beliefs").style.setProperty("--name", `${Math.min(longest, 14) + 0.5}ch`);
   for (let row = 0; row < Math.min(data.classes.length, MOST_ROWS); row++) {
     const item = document.createElement("li");
     for (const part of ["name", "bar", "share"]) {

@@ -68,15 +68,15 @@ function takeTestScene(index) {
   });
 }
 
-// Show a digit that somebody drew or photographed, white on black, at a random place.
-function takeDigit(image) {
+// Show an image that somebody drew or photographed, at a random place.
+function takeImage(image, inverted = brightPaper) {
   useScene({
     piece: { image, x: randomUpTo(width - image.width), y: randomUpTo(height - image.height) },
     paper: 0,
     label: null,
     index: null,
     ownClutter: 0,
-    inverted: brightPaper,
+    inverted,
   });
 }
 
@@ -262,12 +262,14 @@ function showFilm() {
   while (film.children.length < state.T) film.append(filmTile(film.children.length));
   [...film.children].forEach((item, i) => {
     const button = item.firstChild;
-    const [canvas, badge, text] = button.children;
+    const [canvas, badge, best, share] = button.children;
     const { probabilities } = state.steps[i];
+    const c = favourite(probabilities);
     const shown = i < state.t;
     const { fill, ink } = timeColour(i, state.T);
     Object.assign(badge.style, { background: fill, color: ink, opacity: shown ? 1 : 0.45 });
-    text.textContent = shown ? guess(probabilities) : "…";
+    best.textContent = shown ? data.classes[c] : "…";
+    share.textContent = shown ? percent(probabilities[c]) : "";
     const name = shown ? `best guess ${guess(probabilities)}` : "not yet looked";
     const whose = state.chosen[i] ? ", your look" : "";
     button.setAttribute("aria-label", `Glimpse ${i + 1}${whose}: ${name}`);
@@ -294,7 +296,7 @@ function filmTile(i) {
   const badge = document.createElement("span");
   badge.className = "badge";
   badge.textContent = i + 1;
-  button.append(canvas, badge, document.createElement("span"));
+  button.append(canvas, badge, document.createElement("b"), document.createElement("span"));
   button.addEventListener("click", () => {
     pause();
     state.t = i + 1;
@@ -344,6 +346,7 @@ function showBeliefs() {
   const box = element("verdict");
   box.replaceChildren(document.createElement("b"), document.createElement("span"));
   box.firstChild.textContent = data.classes[c];
+  box.firstChild.classList.toggle("long", data.classes[c].length > 12);
   box.firstChild.style.color = right ? "" : colour("wrong");
   box.lastChild.textContent = [percent(probabilities[c]), ...words].filter(Boolean).join(", ");
   // All classes in their order or, where there are too many, the most probable ones.
