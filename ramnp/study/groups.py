@@ -3,15 +3,15 @@
 import dataclasses
 import json
 import os
-from statistics import mean, stdev
 from typing import NamedTuple
 
 import numpy as np
 
 from ramnp.learning.config import Config
 from ramnp.runs import run_folder
-from ramnp.support.errors import UserError
-from ramnp.support.text import columns
+from ramnp.study import rows
+from ramnp.support.errors import UserError, damage
+from ramnp.support.text import columns, mean_and_spread
 
 # What a curve may be drawn over, from a row of metrics and the configuration.
 AXES = {
@@ -57,21 +57,18 @@ def read(folders):
 
 def _read_run(folder):
     config, data = run_folder.read_config(folder, {})
-    try:
-        with open(os.path.join(folder, "metrics.jsonl"), encoding="utf-8") as file:
-            history = [json.loads(line) for line in file]
+    with damage(
+        f"{folder} holds no finished epoch, or its metrics are damaged: train it "
+        "first, or leave it out"
+    ):
+        history = rows.read_history(folder)
         history[0]["epoch"], history[0]["step"], history[0]["seconds"]
-        path = os.path.join(folder, "result.json")
+        path = os.path.join(folder, run_folder.RESULT)
         result = None
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 result = json.load(file)
                 result["test_error"] + result["test_error_rollouts"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(
-            f"{folder} holds no finished epoch, or its metrics are damaged: train it "
-            "first, or leave it out"
-        ) from error
     return Run(config, data, history, result)
 
 
@@ -107,20 +104,17 @@ def table(groups):
     """Return the final errors in percent of each group."""
     lines = [["group", "seeds", "epochs", "validation", "test", "averaged", "minutes"]]
     for group in groups:
+        histories = [run.history for run in group.runs]
         ended = [run.result for run in group.runs if run.result]
-        lines.append(
-            [
-                group.name,
-                str(len(group.runs)),
-                str(max(run.history[-1]["epoch"] for run in group.runs)),
-                _mean(
-                    [min(r["valid_error"] for r in run.history) for run in group.runs]
-                ),
-                _mean([result["test_error"] for result in ended]),
-                _mean([result["test_error_rollouts"] for result in ended]),
-                _mean([run.history[-1]["seconds"] / 60 for run in group.runs]),
-            ]
+        numbers = (
+            [min(row["valid_error"] for row in history) for history in histories],
+            [result["test_error"] for result in ended],
+            [result["test_error_rollouts"] for result in ended],
+            [history[-1]["seconds"] / 60 for history in histories],
         )
+        epochs = max(history[-1]["epoch"] for history in histories)
+        cells = [mean_and_spread(column) if column else "-" for column in numbers]
+        lines.append([group.name, str(len(group.runs)), str(epochs), *cells])
     return columns(lines)
 
 
@@ -136,10 +130,3 @@ def differences(groups):
         if name != "seed" and len({*values}) > 1:
             lines.append([name, *values])
     return columns(lines) if len(lines) > 1 else "all settings are the same"
-
-
-def _mean(numbers):
-    if not numbers:
-        return "-"
-    spread = f" ± {stdev(numbers):.2f}" if len(numbers) > 1 else ""
-    return f"{mean(numbers):.2f}{spread}"

@@ -135,6 +135,12 @@ def read_row(folder):
     return [sorted(results, key=lambda r: r.config.seed) for results in runs.values()]
 
 
+def read_history(folder):
+    """Return the rows of metrics.jsonl in a folder; raises as reading JSON does."""
+    with open(os.path.join(folder, run_folder.METRICS), encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def read_error_after_glimpse(folder):
     """Return the validation error in percent after each glimpse, of the best epoch.
 
@@ -142,9 +148,7 @@ def read_error_after_glimpse(folder):
     """
     path = os.path.join(folder, run_folder.METRICS)
     with damage(f"{path} is missing or damaged: {_REMEDY}"):
-        with open(path, encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file]
-        best = min(rows, key=lambda row: row["valid_error"])
+        best = min(read_history(folder), key=lambda row: row["valid_error"])
         errors = best["valid_error_after_glimpse"]
         if not errors or any(type(error) not in (int, float) for error in errors):
             raise TypeError("not errors")

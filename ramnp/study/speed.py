@@ -16,6 +16,7 @@ from ramnp.agent import (
     glimpse_network,
     glimpse_sensor,
     location_network,
+    model,
 )
 from ramnp.datasets import scenes
 from ramnp.datasets.mnist import Split
@@ -149,25 +150,22 @@ def products(config):
     """
     B = config.batch_size // config.num_shards * config.num_rollouts
     T, M = config.num_glimpses, config.num_glimpses - 1
-    rho = config.num_scales * config.patch_size**2
-    hg, hl, g, h = config.hg_size, config.hl_size, config.g_size, config.h_size
-    locator = [(h, 2)]
-    if config.locator_hidden_size:
-        locator = [(h, config.locator_hidden_size), (config.locator_hidden_size, 2)]
-    # Linear maps as (in, out). Those that the next step depends on take one product per
-    # step; all others take one product over the rows of all steps.
-    glimpse = [(rho, hg), (2, hl), (hg + hl, g)]
-    forward = [("nn", B, *W) for W in [*glimpse, (g, h), (h, h)]] * T
-    forward += [("nn", B, *W) for W in locator] * M
-    forward += [("nn", T * B, h, config.num_classes), ("nn", M * B, h, 1)]
-    weights = [("tn", n_in, T * B, n_out) for n_in, n_out in [*glimpse, (g, h), (h, h)]]
-    weights += [("tn", n_in, M * B, n_out) for n_in, n_out in locator]
-    weights += [("tn", h, T * B, config.num_classes), ("tn", h, M * B, 1)]
-    down = [("nt", B, h, h)] * M
-    down += [("nt", T * B, h, g), ("nt", T * B, g, hg + hl)]
-    down += [("nt", M * B, n_out, n_in) for n_in, n_out in locator]
-    down += [("nt", T * B, config.num_classes, h)]
-    return forward + weights + down
+    found = []
+    for network, shapes in model.shapes(config).items():
+        steps = M if network in ("location", "baseline") else T
+        for name, W in shapes.items():
+            if len(W) == 1:  # a bias
+                continue
+            # What the next step depends on takes one product per step; all others take
+            # one product over the rows of all steps.
+            per_step = network in ("glimpse", "core", "location")
+            found += [("nn", B, *W)] * steps if per_step else [("nn", steps * B, *W)]
+            found.append(("tn", W[0], steps * B, W[1]))
+            if name == "W_h":
+                found += [("nt", B, *W)] * M
+            elif name not in ("W_hg", "W_hl", "W_b"):  # below: nothing to train
+                found.append(("nt", steps * B, W[1], W[0]))
+    return found
 
 
 def multiply_adds(products):

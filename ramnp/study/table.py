@@ -2,11 +2,12 @@
 
 import os
 import shlex
-from statistics import mean, stdev
+from statistics import mean
 
 from ramnp.learning.recipes import BEST_PUBLISHED, PAPER_ERRORS, TABLES, paper_row
 from ramnp.study import rows
 from ramnp.support.files import make_folder, write_atomically
+from ramnp.support.text import mean_and_spread
 
 _TOP = """\
 # The paper's tables, and ours
@@ -62,8 +63,8 @@ def _cells(results):
     draws = config.model == "ram"
     return (
         config,
-        _mean_and_spread(column("test_error")),
-        _mean_and_spread(column("test_error_rollouts")) if draws else "",
+        mean_and_spread(column("test_error")),
+        mean_and_spread(column("test_error_rollouts")) if draws else "",
         len(results),
         config.epochs,
         f"{mean(column('seconds')) / 60:.1f}",
@@ -99,8 +100,3 @@ def _augmented(config):
     how = " and ".join(name for name, value in ways.items() if value)
     plain = not how or config.plain_share == 1
     return "" if plain else f", digits {how} in training"
-
-
-def _mean_and_spread(numbers):
-    spread = f" ± {stdev(numbers):.2f}" if len(numbers) > 1 else ""
-    return f"{mean(numbers):.2f}{spread}"

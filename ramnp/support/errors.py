@@ -33,7 +33,7 @@ def damage(message, kind=UserError):
     try:
         yield
     except (
-        *(OSError, ValueError, TypeError, KeyError, AttributeError),
+        *(OSError, ValueError, TypeError, LookupError, AttributeError),
         *(RecursionError, UserError),
     ) as error:
         raise kind(message) from error

@@ -1,4 +1,6 @@
-"""Text for a terminal."""
+"""Numbers and columns as text."""
+
+from statistics import mean, stdev
 
 
 def columns(lines):
@@ -11,3 +13,9 @@ def columns(lines):
         ).rstrip()
         for line in lines
     )
+
+
+def mean_and_spread(numbers):
+    """Return the mean and, of several numbers, their sample standard deviation."""
+    spread = f" ± {stdev(numbers):.2f}" if len(numbers) > 1 else ""
+    return f"{mean(numbers):.2f}{spread}"
