@@ -4,5 +4,13 @@ from ramnp.learning.config import Config
 from ramnp.learning.recipes import make_config
 from ramnp.runs.agent_file import load
 
-__all__ = ["Config", "__version__", "load", "make_config"]
+__all__ = ["Config", "__version__", "fit", "load", "make_config"]
 __version__ = "0.1.0"
+
+
+def fit(folder, **options):
+    """Train in a run folder; return the agent and its history: see run_folder.fit."""
+    # A worker process loads this file, too, and must not load itself with it.
+    from ramnp.runs import run_folder
+
+    return run_folder.fit(folder, **options)

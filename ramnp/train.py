@@ -7,9 +7,9 @@ import json
 import os
 import tomllib
 
-from ramnp.learning.config import LARGEST_SIDE, SECTIONS, Config, option_name
+from ramnp.learning.config import SECTIONS, Config, option_name
 from ramnp.learning.recipes import RECIPES, TASKS, fitted, make_config
-from ramnp.runs import agent_file, run_data, run_folder
+from ramnp.runs import agent_file, run_data, run_folder, tensorboard
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 from ramnp.support.files import write_atomically
@@ -77,6 +77,11 @@ def parse(arguments):
         "--save-config",
         metavar="FILE",
         help="write the settings of this command as such a file, and train nothing",
+    )
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="also log the metrics for TensorBoard, in the run folder",
     )
     parser.add_argument(
         "--help-all", action="help", help="explain every setting, then exit"
@@ -187,14 +192,11 @@ def main(arguments):
         if options.init_from:
             start = agent_file.load(options.init_from)
             changes = _settings_of(start) | changes
-        # Refuse what is wrong whatever the data; its size is not known yet.
-        large = dict.fromkeys(("image_height", "image_width"), LARGEST_SIDE)
-        asked = make_config(**((large if not changes.get("resize") else {}) | changes))
         if start and not options.data:
             digits = run_data.load_again(options.init_from, start)
+            config = fitted(digits, **changes)
         else:
-            digits = run_data.load(asked, options.data)
-        config = fitted(digits, **changes)
+            config, digits = run_folder.prepare_run(changes, options.data)
     run_folder.run(
         config,
         digits,
@@ -204,6 +206,7 @@ def main(arguments):
         strict=options.strict,
         save_every=options.save_every,
         init_from=start,
+        on_row=tensorboard.logger(folder) if options.tensorboard else None,
     )
     return 0
 

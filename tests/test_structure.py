@@ -33,7 +33,10 @@ NUMERICS = {
     "datasets.scenes": {"numpy", "scipy"},
 }
 DISTRIBUTIONS = {"PIL": "pillow"}  # packages that are imported by another name
-EXTRAS = {"distributed": "study"}  # packages that only some users need
+EXTRAS = {
+    "distributed": "study",
+    "tensorboard": "tensorboard",
+}  # packages that only some users need
 
 
 def test_imports_point_down():

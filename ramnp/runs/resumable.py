@@ -17,18 +17,21 @@ from ramnp.support.errors import WorkerError
 from ramnp.support.files import write_atomically
 
 
-def train(config, digits, folder, state, threads=1, save_every=0):
+def train(config, digits, folder, state, threads=1, save_every=0, on_row=None):
     """Run the epochs that are left; save into the run folder after each.
 
     The state is also saved every save_every steps if that is not 0, and when a signal
     or the loss of a worker stops the run; then signals.Interrupted or WorkerError is
-    raised. threads, the number of cores to use, does not affect results.
+    raised. threads, the number of cores to use, does not affect results. on_row is
+    called with each row of metrics.
     """
     with (
         signals.held_back() as stop_if_asked,
         ThreadPoolExecutor(threads) as pool,
         Workers(threads, config, digits.train, state.vector) as workers,
-        _Saving(config, digits, folder, state, save_every, stop_if_asked) as hooks,
+        _Saving(
+            config, digits, folder, state, save_every, stop_if_asked, on_row
+        ) as hooks,
     ):
         trainer = training.Trainer(config, digits.train, state, workers)
         try:
@@ -47,11 +50,13 @@ def train(config, digits, folder, state, threads=1, save_every=0):
 class _Saving(training.Hooks):
     """Saves the state and shows progress: a bar on a terminal, else a line per epoch."""
 
-    def __init__(self, config, digits, folder, state, save_every, stop_if_asked):
+    def __init__(
+        self, config, digits, folder, state, save_every, stop_if_asked, on_row
+    ):
         self._config, self._folder, self._state = config, folder, state
         self._about = describe_data(digits, config)
         self._save_every, self._stop_if_asked = save_every, stop_if_asked
-        self._bar = None
+        self._on_row, self._bar = on_row, None
 
     def __enter__(self):
         return self
@@ -90,6 +95,8 @@ class _Saving(training.Hooks):
         lines = "".join(json.dumps(row) + "\n" for row in self._state.history)
         write_atomically(os.path.join(self._folder, "metrics.jsonl"), lines)
         self.save()
+        if self._on_row:
+            self._on_row(row)
 
     def _close_bar(self):
         if self._bar:

@@ -15,8 +15,15 @@ from ramnp.agent import parameters
 from ramnp.datasets import mnist, scenes
 from ramnp.learning import evaluation
 from ramnp.learning.choices import model_of
-from ramnp.learning.config import Config
-from ramnp.learning.recipes import PAPER_ERRORS, hint, paper_row
+from ramnp.learning.config import LARGEST_SIDE, Config
+from ramnp.learning.recipes import (
+    FROM_DATA,
+    PAPER_ERRORS,
+    fitted,
+    hint,
+    make_config,
+    paper_row,
+)
 from ramnp.learning.state import initial
 from ramnp.runs import agent_file, resumable, run_data, saved_state
 from ramnp.support import process, signals
@@ -72,6 +79,32 @@ def read_run(folder, changes, data=None):
     return config, digits
 
 
+def prepare_run(changes, data=None):
+    """Return the configuration and the Digits of a new run with these settings.
+
+    Settings that are wrong whatever the data are refused before the data is read.
+    """
+    sizes = {} if changes.get("resize") else dict.fromkeys(FROM_DATA[1:], LARGEST_SIDE)
+    digits = run_data.load(make_config(**(sizes | changes)), data)
+    return fitted(digits, **changes), digits
+
+
+def fit(folder, *, data=None, threads=None, resume=False, **settings):
+    """Train in a run folder as ramnp.train does; return the agent and its history.
+
+    settings: task, recipe and any other field of Config; resume: resume the run in the
+    folder. The history is the list of the rows of metrics.jsonl.
+    """
+    if not resume:
+        refuse_if_in_use(folder)
+    prepared = (
+        read_run(folder, settings, data) if resume else prepare_run(settings, data)
+    )
+    run(*prepared, folder, threads=threads or process.num_cores(), resume=resume)
+    with open(os.path.join(folder, METRICS), encoding="utf-8") as file:
+        return agent_file.load(folder), [json.loads(line) for line in file]
+
+
 def run(
     config,
     digits,
@@ -82,10 +115,12 @@ def run(
     strict=False,
     save_every=0,
     init_from=None,
+    on_row=None,
 ):
     """Train in a new folder, or resume the run in it; then test and draw the agent.
 
-    A new run starts from the weights of the agent `init_from`, if it is given.
+    A new run starts from the weights of the agent `init_from`, if it is given; on_row is
+    called with each row of metrics.
     The folder is not touched before configuration, data and lock are known to be good.
     """
     process.refuse_to_train_in_worker()
@@ -125,7 +160,9 @@ def run(
         for note in filter(None, [*digits.notes, covered]):
             print(f"note: {note}", flush=True)
         try:
-            resumable.train(config, digits, folder, current, threads, save_every)
+            resumable.train(
+                config, digits, folder, current, threads, save_every, on_row
+            )
             with ThreadPoolExecutor(threads) as pool:
                 finish(folder, digits, current.history, pool)
         except signals.Interrupted as interrupted:

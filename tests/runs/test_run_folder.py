@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ramnp
 from ramnp import evaluate, train
 from ramnp.agent import parameters
 from ramnp.datasets import mnist
@@ -282,3 +283,18 @@ def test_mnist_is_compared_with_the_paper(digits_file, tmp_path, monkeypatch, ca
     out = capsys.readouterr().out
     assert "1.12 %  the paper" in out
     assert f"ramnp.train --task translated --data {digits_file}" in out
+
+
+def test_fit_trains_from_python_and_returns_agent_and_history(digits_file, tmp_path):
+    """What the command does, in a call: the same bits, and then it can be resumed."""
+    folder = str(tmp_path / "run")
+    settings = {"epochs": 2, "h_size": 16, "num_glimpses": 3, "batch_size": 24}
+    agent, history = ramnp.fit(folder, data=digits_file, threads=1, **settings)
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert (
+        agent.config.h_size == 16 and agent.predict(np.zeros((1, 12, 12))).classes >= 0
+    )
+    with pytest.raises(UserError, match="exists: resume"):
+        ramnp.fit(folder, data=digits_file)
+    _, history = ramnp.fit(folder, resume=True, epochs=3)
+    assert [row["epoch"] for row in history] == [1, 2, 3]

@@ -1,0 +1,63 @@
+"""Each number of a row is a scalar of TensorBoard, under its own name."""
+
+import sys
+import types
+
+import pytest
+
+from ramnp import train
+from ramnp.runs import tensorboard
+from ramnp.support.errors import UserError
+from tests.helpers import TINY_RUN
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """What a stand-in for the package is told: a list of (name, value, epoch)."""
+    told = []
+
+    class Writer:
+        def __init__(self, folder):
+            told.append(folder)
+
+        def add_scalar(self, name, value, step):
+            told.append((name, value, step))
+
+        def flush(self):
+            told.append("flushed")
+
+    package = types.ModuleType("tensorboard.summary")
+    package.Writer = Writer
+    monkeypatch.setitem(sys.modules, "tensorboard", types.ModuleType("tensorboard"))
+    monkeypatch.setitem(sys.modules, "tensorboard.summary", package)
+    return told
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_every_epoch_is_written_and_flushed(written, digits_file, tmp_path):
+    """As metrics.jsonl has it, from the option of the command on."""
+    options = [*TINY_RUN, "--data", digits_file, "--run", str(tmp_path / "run")]
+    train.main([*options, "--tensorboard"])
+    assert written[0] == str(tmp_path / "run")
+    assert written.count("flushed") == 3
+    epochs = [entry[2] for entry in written if entry[0] == "valid_error"]
+    assert epochs == [1, 2, 3]
+    assert any(entry[0] == "gradient_norms/core" for entry in written)
+
+
+def test_nested_numbers_have_a_name_each():
+    """A dict by its keys, a list from 1."""
+    row = {"epoch": 2, "norms": {"core": 0.5}, "errors": [9.0, 3.0]}
+    assert tensorboard.scalars(row) == {
+        "epoch": 2,
+        "norms/core": 0.5,
+        "errors/1": 9.0,
+        "errors/2": 3.0,
+    }
+
+
+def test_without_the_package_one_line_says_how_to_get_it(monkeypatch, tmp_path):
+    """It is an extra: nobody else needs it."""
+    monkeypatch.setitem(sys.modules, "tensorboard.summary", None)
+    with pytest.raises(UserError, match="pip install tensorboard"):
+        tensorboard.logger(tmp_path)
