@@ -81,6 +81,15 @@ def test_one_call_through_time_equals_single_steps(rng):
         assert np.allclose(grads[name], total[name], rtol=1e-12, atol=1e-12)
 
 
+def test_both_maps_are_drawn_for_the_units_that_they_share():
+    """Their standard deviation is √2 / √(g + h), since their outputs are added."""
+    params = core_network.init(np.random.default_rng(7), G, H, dtype=np.float64)
+    same, std = np.random.default_rng(7), np.sqrt(2 / (G + H))
+    for name, shape in (("W_h", (H, H)), ("W_g", (G, H))):
+        assert np.allclose(params[name], std * same.standard_normal(shape))
+    assert not params["b_h"].any()
+
+
 def test_identity_recurrence_remembers(rng):
     """With the option, W_h is the identity and h stays when nothing is added."""
     params = core_network.init(rng, G, H, identity=True)
