@@ -4,11 +4,6 @@ import numpy as np
 import pytest
 
 from ramnp.agent import (
-    action_network,
-    baseline_network,
-    core_network,
-    glimpse_network,
-    glimpse_sensor,
     location_network,
     model,
     parameters,
@@ -91,28 +86,6 @@ def test_shapes(rng, T, options):
     assert parameters.shapes(grads) == parameters.shapes(params)
 
 
-def test_replay_is_the_five_networks_step_by_step(rng):
-    """The slow form: each step of figure 1 C in a loop of its own."""
-    config = small_config()
-    params, images = agent(rng, config)
-    locations = rng.uniform(-1, 1, (config.num_glimpses, B, 2))
-    trajectory = model.replay(params, images, locations, config)
-    assert np.array_equal(trajectory.locations, locations)
-    pyramid = glimpse_sensor.prepare(images, config.patch_size, config.num_scales)
-    state = core_network.initial_state(params["core"], B)
-    for t, l_t in enumerate(locations):
-        rho_t = glimpse_sensor.forward(pyramid, l_t)
-        g_t, _ = glimpse_network.forward(params["glimpse"], rho_t, l_t)
-        state, _ = core_network.forward(params["core"], state, g_t)
-        logits, _ = action_network.forward(params["action"], state[0])
-        assert np.allclose(trajectory.logits[t], logits)
-        if t < len(trajectory.mu):
-            mu, _ = location_network.forward(params["location"], state[0])
-            baseline, _ = baseline_network.forward(params["baseline"], state[0])
-            assert np.allclose(trajectory.mu[t], mu)
-            assert np.allclose(trajectory.baseline[t], baseline)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("first_glimpse", ["random", "center"])
 @pytest.mark.parametrize("rollouts", [1, 3])
@@ -167,18 +140,6 @@ def test_a_batch_equals_its_examples_one_by_one(rng, options):
         grads = model.backward(*(dout[:, [n]] for dout in douts), one, config)
         total = {k: total.get(k, 0) + array for k, array in flat(grads).items()}
     assert_close_trees(model.backward(*douts, trajectory, config), nested(total))
-
-
-def test_row_n_looks_at_image_n_mod_B(rng):
-    """Several rollouts of a batch are the batch again and again."""
-    config = small_config()
-    params, images = agent(rng, config)
-    locations = rng.uniform(-1, 1, (config.num_glimpses, 3 * B, 2))
-    trajectory = model.replay(params, images, locations, config)
-    for r in range(3):
-        rows = slice(r * B, (r + 1) * B)
-        one = model.replay(params, images, locations[:, rows], config)
-        assert np.allclose(trajectory.logits[:, rows], one.logits, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("options", OPTIONS)

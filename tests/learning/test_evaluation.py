@@ -105,19 +105,6 @@ def test_a_deterministic_evaluation_draws_no_noise(agent, split, pool):
     assert not np.array_equal(sampled.after_each_glimpse, first.after_each_glimpse)
 
 
-def test_the_count_is_that_of_a_plain_loop(agent, split, pool):
-    """Errors after each glimpse, scene by scene, with the locations replayed."""
-    counted = evaluation.count_errors(agent, split, "valid", pool, deterministic=True)
-    wrong = np.zeros(agent.config.num_glimpses, int)
-    for images, labels in scenes.frozen(split, "valid", agent.config):
-        for image, label in zip(images, labels, strict=True):
-            seen = agent.predict(image[None], deterministic=True)
-            wrong += seen.step_probabilities[0].argmax(axis=1) != label
-    assert np.array_equal(counted.after_each_glimpse, wrong)
-    percent = 100 * wrong / len(split.labels)
-    assert counted.error_after_glimpse == pytest.approx(percent)
-
-
 def test_the_behaviour_is_that_of_the_first_rollout(agent, split, pool):
     """Every choice of every scene counts once, with any number of rollouts."""
     one = evaluation.count_errors(agent, split, "valid", pool, 1).behaviour

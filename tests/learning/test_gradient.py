@@ -1,7 +1,5 @@
 """What one shard adds to a step."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -98,24 +96,3 @@ def test_the_states_that_come_back_lead_to_other_draws(learner, now):
         assert after[name] != before[name]
     now.set_streams_of(2, after)
     assert now.streams_of(2) == after != now.streams_of(1)
-
-
-def test_a_share_of_a_larger_batch_counts_for_less(learner, memory, now):
-    """The gradient is of the mean over the batch; the sums are over the shard's rows."""
-    small, _ = learn(learner, now, 0, [3, 1, 4, 1], batch_size=4)
-    gradient = memory[1].copy()
-    large, _ = learn(learner, now, 0, [3, 1, 4, 1], batch_size=8)
-    np.testing.assert_allclose(2 * memory[1], gradient, rtol=1e-4, atol=1e-7)
-    assert small == pytest.approx(large) and small["rows"] == 4
-
-
-def test_the_digits_are_augmented(config, memory, now):
-    """What it learns from are the scenes of training, moved and bent as is configured."""
-    gradients = []
-    for changes in ({}, {"deformation": 2.0}, {"max_shift": 3}):
-        changed = dataclasses.replace(config, canvas_size=0, **changes)
-        learner = ShardGradients(changed, small_split(0, 40, 12, 12), memory)
-        learn(learner, now, 0, [3, 1, 4])
-        gradients.append(memory[1].copy())
-    plain, bent, moved = gradients
-    assert not np.array_equal(plain, bent) and not np.array_equal(plain, moved)

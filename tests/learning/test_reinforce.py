@@ -357,28 +357,6 @@ def test_two_rollouts_give_the_mean_of_two_gradients(rng, baseline):
     assert np.allclose(gradient, total / 2, rtol=1e-10, atol=1e-12)
 
 
-def test_parts_of_a_batch_add_up_to_the_batch(rng):
-    """With num_rows of the whole, losses and gradients of unequal parts are its sum."""
-    config = small_config(classify_every_step=True, baseline_into_core=True)
-    whole = Episode(rng, config)
-    losses, total = np.zeros(3), 0
-    for rows in (slice(0, 1), slice(1, 4), slice(4, 6)):
-        trajectory = model.replay(
-            whole.params, whole.images[rows], whole.locations[:, rows], config
-        )
-        fixed = whole.labels[rows], whole.R[:, rows], whole.advantage[:, rows]
-        part, cache = reinforce.hybrid_loss_forward(
-            trajectory, *fixed, config, STD, num_rows=B
-        )
-        losses += part
-        douts = reinforce.hybrid_loss_backward(cache)
-        grads = model.backward(*douts, trajectory, config)
-        total = total + parameters.flatten(grads)[0]
-    assert np.allclose(losses, whole.losses(whole.params))
-    gradient, _ = parameters.flatten(whole.grads())
-    assert np.allclose(gradient, total, rtol=1e-10, atol=1e-12)
-
-
 def test_the_random_policy_has_no_loss_and_no_gradient(rng):
     """Class and baseline are learned as ever, the location network stays as it is."""
     config = small_config(policy="random", policy_into_core=True, reward="gain")
