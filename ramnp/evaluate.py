@@ -15,11 +15,7 @@ def parse(arguments):
         prog="python -m ramnp.evaluate",
         description="Print the test error of a trained agent.",
     )
-    parser.add_argument(
-        "run",
-        metavar="RUN",
-        help="run folder, an agent's file, or a task, which means its shipped agent",
-    )
+    command_line.add_run(parser)
     parser.add_argument(
         "--rollouts",
         type=int,

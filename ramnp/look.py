@@ -21,11 +21,7 @@ def parse(arguments):
         description="Let a trained agent look at picture files: print what it takes "
         "them for, and draw where it looked as a sheet (PNG) and a film (GIF).",
     )
-    parser.add_argument(
-        "run",
-        metavar="RUN",
-        help="run folder, an agent's file, or a task, which means its shipped agent",
-    )
+    command_line.add_run(parser)
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files")
     parser.add_argument(
         "--output", metavar="DIR", default=".", help="folder to draw into (default: .)"

@@ -17,14 +17,7 @@ def parse(arguments):
         description="Write one HTML file in which a trained agent looks at what you "
         "draw, and open it. It works offline and can be mailed.",
     )
-    parser.add_argument(
-        "run",
-        metavar="RUN",
-        nargs="?",
-        default="cluttered",
-        help="run folder, an agent's file, or a task, whose agent comes with the "
-        "project (default: cluttered)",
-    )
+    command_line.add_run(parser, default="cluttered")
     parser.add_argument(
         "--output",
         metavar="FILE",

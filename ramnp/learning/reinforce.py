@@ -114,31 +114,14 @@ def hybrid_loss_forward(
         -_policy_weight(config) * (advantage * log_pi).sum() / num_rows,
         config.baseline_weight * (baseline_error**2).sum() / num_rows,
     )
-    cache = (
-        trajectory,
-        labels,
-        advantage,
-        config,
-        location_std,
-        num_rows,
-        log_p,
-        baseline_error,
-    )
-    return losses, cache
+    given = trajectory, labels, advantage, config, location_std, num_rows
+    return losses, (*given, log_p, baseline_error)
 
 
 def hybrid_loss_backward(cache):
     """Return dlogits (T, N, classes), dmu (T - 1, N, 2), dbaseline (T - 1, N)."""
-    (
-        trajectory,
-        labels,
-        advantage,
-        config,
-        location_std,
-        num_rows,
-        log_p,
-        baseline_error,
-    ) = cache
+    *given, log_p, baseline_error = cache
+    trajectory, labels, advantage, config, location_std, num_rows = given
     locations, logits, mu, _, _ = trajectory
     dlogits = np.zeros_like(logits)
     dloss = np.full(log_p.shape[:2], 1 / num_rows, logits.dtype)

@@ -193,19 +193,14 @@ def start_from(state, config, digits, agent):
 
     Networks of another shape, and the last layer for other classes, start afresh.
     """
-    params = parameters.views(state.vector, model_of(config).shapes(config))
-    same_classes = [*digits.class_names] == agent.class_names
-    fresh = []
-    for network, arrays in params.items():
-        theirs = agent.params.get(network, {})
-        shapes = {name: array.shape for name, array in arrays.items()}
-        fits = shapes == {name: array.shape for name, array in theirs.items()}
-        if not fits or (network == "action" and not same_classes):
-            fresh.append(network)
-            continue
-        for name, array in arrays.items():
-            array[...] = theirs[name]
-    if len(fresh) == len(params):
+    ours, theirs = model_of(config).shapes(config), parameters.shapes(agent.params)
+    fits = {name for name, shapes in ours.items() if theirs.get(name) == shapes}
+    if [*digits.class_names] != agent.class_names:
+        fits.discard("action")
+    params = parameters.views(state.vector, ours)
+    parameters.copy_into({name: params[name] for name in fits}, agent.params)
+    fresh = [name for name in ours if name not in fits]
+    if not fits:
         raise UserError(
             "--init-from: no network of that agent has the shape of one of this run"
         )
@@ -271,18 +266,13 @@ def draw(folder, digits, agent, history, classes):
 
     def mistakes(path):
         wrong = np.flatnonzero(classes != digits.test.labels)[:MOST_MISTAKES]
-        chunks = {start: None for start in wrong - wrong % scenes.FROZEN_CHUNK}
-        for start in chunks:
-            chunks[start] = scenes.frozen_chunk(
-                digits.test, "test", start, agent.config
-            )
-        found = [
-            (i % scenes.FROZEN_CHUNK, chunks[i - i % scenes.FROZEN_CHUNK])
-            for i in wrong
-        ]
-        images, labels = (
-            np.array([chunk[part][i] for i, chunk in found]) for part in (0, 1)
-        )
+        chunks, places = np.divmod(wrong, scenes.FROZEN_CHUNK)
+        parts = []
+        for chunk in np.unique(chunks):
+            start = chunk * scenes.FROZEN_CHUNK
+            part = scenes.frozen_chunk(digits.test, "test", start, agent.config)
+            parts.append([array[places[chunks == chunk]] for array in part])
+        images, labels = map(np.concatenate, zip(*parts))
         seen = agent.predict(images, prepared=True)
         glimpses.draw_mistakes(images, labels, seen, agent.config, path, names)
 

@@ -17,6 +17,19 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (see --help)")
 
 
+def add_run(parser, default=None):
+    """Add RUN, what names an agent; it may be left out if there is a default."""
+    shown = f" (default: {default})" if default else ""
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        nargs="?" if default else None,
+        default=default,
+        help="run folder, an agent's file, or a task, which means its shipped agent"
+        + shown,
+    )
+
+
 def add_data_and_threads(parser):
     """Add --data and --threads."""
     parser.add_argument(

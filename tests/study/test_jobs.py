@@ -55,7 +55,7 @@ def test_a_run_that_is_told_to_stop_saves_and_can_be_resumed(options, tmp_path):
     with RunLock(folder):
         assert saved(folder)[0] >= 4  # an epoch
     # Resumed, it finds its own settings.
-    assert "--epochs 100000, not 3" in supervise(options, folder).complaint
+    assert "the run in run has 100000" in supervise(options, folder).complaint
 
 
 def test_a_stopped_study_starts_no_run(options, tmp_path):
