@@ -1,14 +1,14 @@
-"""The glimpse sensor ρ(x, l): concentric patches, coarser the wider (3.1 A).
+"""The glimpse sensor ρ(x, l): concentric patches; wider ones are coarser (3.1 A).
 
-plain_glimpse says what a glimpse is, cell by cell. prepare and forward compute the
-same for a batch: means over cells once per image, then one gather per glimpse.
+plain_glimpse defines a glimpse, cell by cell. prepare and forward compute the same
+for a batch: means over cells once per image, then one gather per glimpse.
 
 Pixel convention: l = (x, y) spans the image from edge to edge, (-1, -1) its top left
-corner and (1, 1) its bottom right. The finest patch starts at the whole pixel nearest
-to where l would centre it, ties away from the image's centre, so that flipping image
-and location flips the glimpse. The coarser patches share its centre exactly; an odd
-patch with an even factor covers halves of pixels. Beyond the border lies the
-background.
+corner and (1, 1) its bottom right. The finest patch is centred at l, rounded to the
+nearest whole pixel; ties go away from the image's centre, so flipping image and
+location flips the glimpse. The coarser patches share its centre exactly; an odd patch
+with an even factor covers halves of pixels. Pixels beyond the border have the value
+of the background.
 """
 
 import functools
@@ -39,7 +39,7 @@ def plain_glimpse(image, l, patch_size, num_scales=1, scale_factor=2, background
 
 
 def _overlaps(size, start, length):
-    """Return how much of each of `size` pixels in a row lies in start..start + length."""
+    """Return the length of each of `size` pixels within start to start + length."""
     pixel = np.arange(size)
     ends = np.minimum(pixel + 1, start + length) - np.maximum(pixel, start)
     return np.maximum(ends, 0)
@@ -51,11 +51,11 @@ def rho_size(patch_size, num_scales):
 
 
 class Pyramid(NamedTuple):
-    """Everything that glimpses at a batch of images need, computed once per batch.
+    """Everything needed for glimpses at a batch of images, computed once per batch.
 
-    values[j] holds, for every place within reach of an image, the mean over the cell
-    of factor^j pixels a side that starts there. Each image has a frame wide enough
-    that its outermost cells see background alone; out-of-frame indices are clamped to
+    values[j] holds, for every pixel of an image and its frame, the mean over the cell
+    of factor^j pixels a side that starts there. The frame of each image is wide enough
+    that its outermost cells hold only background; out-of-frame indices are clamped to
     them. A glimpse is then a gather, and its cost depends neither on the size of the
     image nor on the width of the patch.
     """
@@ -64,7 +64,7 @@ class Pyramid(NamedTuple):
     starts: np.ndarray  # (B, k, 1): where a level of an image starts in flat values
     steps: np.ndarray  # (2,): distance in flat values to the next pixel, as (x, y)
     offsets: np.ndarray  # (2, 1, k, patch): from a patch's first pixel to its cells
-    last: np.ndarray  # (2, 1, 1, 1): the largest x and y that count
+    last: np.ndarray  # (2, 1, 1, 1): the largest x and y, to which others are clamped
     image_size: tuple  # width, height
     patch_size: int
 
@@ -136,8 +136,8 @@ def first_pixel(l, image_size, patch_size):
     """Return the whole pixel (N, 2) as (x, y) at which the finest patch starts."""
     half_size, middle, near, half = _rounding(*image_size, patch_size, l.dtype)
     shift = l * half_size
-    # Far outside, everything is background: the bound keeps the integers small, and
-    # fmin replaces NaN by it.
+    # Far outside, everything is background: the bound keeps the integers small. fmin
+    # replaces NaN by the bound.
     distance = np.fmin(np.abs(shift), 2**30)
     distance += near
     np.floor(distance, out=distance)
@@ -152,7 +152,7 @@ def _rounding(width, height, patch_size, dtype):
     """Return, as (x, y), the constants of first_pixel for these sizes."""
     size = np.array([width, height])
     gap = size - patch_size
-    # An odd gap puts the patch half a pixel off the image's centre, either side.
+    # With an odd gap, a patch starts half a pixel off the middle, on either side.
     half = gap % 2 / 2
     return tuple(a.astype(dtype) for a in (size / 2, gap / 2, 0.5 - half, half))
 

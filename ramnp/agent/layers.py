@@ -1,8 +1,8 @@
 """Affine map, rectifier and softmax cross-entropy, each beside its derivative.
 
 B is the number of rows: images, or images times steps. Every function is pure and
-keeps the dtype that it is given, complex128 included: where a value decides a branch,
-its real part decides, so a complex step passes through.
+keeps the dtype of its input, complex128 included: branches depend on the real part
+alone, as the complex step requires.
 """
 
 import functools
@@ -18,8 +18,8 @@ _zeros = functools.lru_cache(np.zeros)
 def init_array(rng, shape, dtype, gain=RECTIFIER_GAIN, fan_in=None):
     """Return W ~ N(0, gain² / fan_in) for shape (in, out), zeros for a bias (out,).
 
-    The gain √2 keeps the scale of rectified units. fan_in is the first side of W
-    unless another map adds to the same units.
+    The gain √2 keeps the scale of rectified units. fan_in defaults to the first side
+    of W; it is larger if another map adds to the same units.
     """
     if len(shape) == 1:
         return np.zeros(shape, dtype)
@@ -40,7 +40,7 @@ def affine_backward(dy, x, W):
 
 
 def affine_weights_backward(dy, x):
-    """Return dW and db alone, for maps with nothing to train below x."""
+    """Return dW and db alone, for maps whose input needs no gradient."""
     return x.T @ dy, dy.sum(axis=0)
 
 

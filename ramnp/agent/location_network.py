@@ -2,8 +2,8 @@
 
     μ_t = Linear(h_t),   l_{t+1} ~ N(μ_t, σ² I)
 
-Two options, both off in the paper: a hidden rectified layer before the linear map,
-and a tanh that keeps the mean (never the sample) inside the image.
+Two options that the paper does not use: a hidden rectified layer before the linear
+map, and a tanh that keeps the mean (never the sample) inside the image.
 """
 
 import math
@@ -18,7 +18,7 @@ from ramnp.agent.layers import (
     relu_forward,
 )
 
-# A small gain: the first looks fall near the centre, far from the flat ends of tanh.
+# A small gain: the first means are near the centre, far from the flat ends of tanh.
 _GAINS = {"W_mu": (0.1,)}
 
 
@@ -66,7 +66,7 @@ def backward(dmu, cache):
 
 
 def sample(mu, location_std, rng):
-    """Return l ~ N(mu, location_std² I), not clipped: the score is of the raw sample."""
+    """Return l ~ N(mu, location_std² I), not clipped: clipping would bias the score."""
     return mu + location_std * rng.standard_normal(mu.shape, mu.dtype)
 
 

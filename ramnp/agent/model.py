@@ -1,8 +1,8 @@
 """The agent: T glimpses forward, and backpropagation through time (figure 1 C).
 
-rollout draws the locations, replay takes them; they share everything else. The rows
-of an array are B images times M rollouts, rollout by rollout: row n looks at image
-n mod B. Arrays over time are time-major.
+rollout draws the locations, replay takes them as an argument; they share everything
+else. The rows of an array are B images times M rollouts, rollout by rollout: row n
+looks at image n mod B. Arrays over time are time-major.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from ramnp.agent import (
     location_network,
 )
 
-# What config.core and config.sensor choose from: modules with the functions of these.
+# Choices of config.core and config.sensor: modules with the functions of these.
 CORES = {"rectified": core_network}
 SENSORS = {"pyramid": glimpse_sensor}
 
@@ -63,11 +63,12 @@ def _glimpse_sizes(config):
 
 
 def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
-    """Look at images (B, height, width) T times, each location drawn from the policy.
+    """Return the Trajectory of T glimpses at locations drawn from the policy.
 
-    The first location is uniform in the image, or its centre if configured so; the
-    random policy draws all of them uniformly. location_std None is config's. rng None
-    draws nothing: each location is the policy's mean, and the first the centre.
+    images (B, height, width). The first location is uniform in the image, or its
+    centre, as config.first_glimpse says; the random policy draws all uniformly.
+    location_std defaults to config's. If rng is None, nothing is drawn: each location
+    is the policy's mean, and the first is the centre.
     """
     std = config.location_std if location_std is None else location_std
     shape = (num_rollouts * len(images), 2)
@@ -83,7 +84,7 @@ def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
 
 
 def replay(params, images, locations, config):
-    """Look at images (B, height, width) at given locations (T, N, 2)."""
+    """Return the Trajectory of T glimpses at given locations (T, N, 2)."""
     return _unroll(params, images, config, lambda t, mu: locations[t])
 
 
@@ -113,7 +114,7 @@ def _unroll(params, images, config, locate):
         h_t = state[0]
         locations.append(l_t)
         hs.append(h_t)
-        # The last glimpse chooses no location, so without a choice there are no rows.
+        # No location follows the last glimpse; with T = 1, the network gets no rows.
         if t < T - 1 or T == 1:
             choosing = h_t if T > 1 else h_t[:0]
             mu_t, cache = location_network.forward(
@@ -122,7 +123,7 @@ def _unroll(params, images, config, locate):
             caches["location"].append(cache)
             mus.append(mu_t)
 
-    # No step waits for a class or a baseline: one call each for all steps.
+    # No step depends on a class or a baseline: one call each for all steps.
     N = len(h_t)
     h = np.concatenate(hs)
     logits, caches["action"] = action_network.forward(params["action"], h)
@@ -171,7 +172,7 @@ def backward(dlogits, dmu, dbaseline, trajectory, config):
 
 
 def _join(caches):
-    """Return T caches of B rows as one of T · B rows; what has no rows is shared."""
+    """Return T caches of B rows as one of T · B rows; values without rows are shared."""
     return tuple(
         np.concatenate(values) if isinstance(values[0], np.ndarray) else values[0]
         for values in zip(*caches)

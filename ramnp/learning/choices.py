@@ -1,8 +1,8 @@
-"""What a configuration chooses by name, and the one place to register more.
+"""Registries of the choices that a configuration names, and the place to add more.
 
     choices.register("reward", "half", my_function)
 
-makes --reward half a choice. A core or a sensor is a module with the functions of
+adds the choice --reward half. A core or a sensor is a module with the functions of
 agent/core_network.py or agent/glimpse_sensor.py, an optimiser an
 optimizers.Optimizer, a reward a function like those of reinforce.REWARDS.
 """
@@ -22,9 +22,9 @@ CHOICES = {
 
 
 def register(setting, name, choice):
-    """Add a choice to a setting; raises ValueError if another has the name."""
+    """Add a choice to a setting; raises ValueError if the name is taken."""
     if CHOICES[setting].setdefault(name, choice) is not choice:
-        raise ValueError(f"{setting} {name} is registered already")
+        raise ValueError(f"{setting} {name} is already registered")
 
 
 def model_of(config):
@@ -35,7 +35,7 @@ def model_of(config):
 def origins(config):
     """Return {setting: (module, name)}, where each choice of a configuration is defined.
 
-    Two processes work alike if their origins are equal.
+    Two processes compute the same if their origins are equal.
     """
     return {
         setting: _origin(choices.get(getattr(config, setting)))

@@ -40,14 +40,14 @@ class Config:
 
     task: str = _setting(
         "centered",
-        "scenes to learn; own: images of your own as they are, with settings chosen by "
+        "scenes to learn; own: your own images, unchanged, with settings chosen by "
         "their number and size",
         choices=("centered", "translated", "cluttered", "cluttered-100", "own"),
     )
     recipe: str = _setting(
         "quick",
-        "set of defaults: quick gives a first result in minutes, paper has the paper's "
-        "own settings, best the lowest error that we found",
+        "set of defaults: quick gives a first result in minutes, paper has the "
+        "settings of the paper, best those with the lowest error that we found",
         choices=("quick", "paper", "best"),
     )
     model: str = _setting(
@@ -81,12 +81,12 @@ class Config:
     plain_share: float = _fraction(
         0.0, "fraction of the epochs, at the end of the run, without augmentation"
     )
-    num_classes: int = _units(10, "number of classes, as the data says", low=2)
+    num_classes: int = _units(10, "number of classes; set by the data", low=2)
 
     # Glimpse sensor
     sensor: str = _setting(
         "pyramid",
-        "the glimpse sensor: concentric patches, coarser the wider",
+        "the glimpse sensor: concentric patches; wider ones are coarser",
         choices=CHOICES["sensor"],
     )
     patch_size: int = _setting(8, "side of a patch in cells, g_w", low=1, high=1024)
@@ -161,10 +161,10 @@ class Config:
 
     # Images
     image_height: int = _pixels(
-        28, "height of the images in pixels, as the data says", low=1
+        28, "height of the images in pixels; set by the data", low=1
     )
     image_width: int = _pixels(
-        28, "width of the images in pixels, as the data says", low=1
+        28, "width of the images in pixels; set by the data", low=1
     )
     resize: bool = _setting(
         False,
@@ -297,7 +297,7 @@ SECTIONS = {
     "reward": "REINFORCE",
     "optimizer": "optimisation",
 }
-# Options whose name says more than that of their field, which is taken too.
+# Options with a clearer name than their field; the field's name is accepted, too.
 _OPTIONS = {"num_rollouts": "--training-rollouts", "rollouts": "--test-rollouts"}
 
 

@@ -40,7 +40,7 @@ class Behaviour(NamedTuple):
 
 
 def observe(trajectory, labels, config):
-    """Return the Behaviour of a trajectory; labels (N,).
+    """Return the Behaviour of a trajectory, for labels (N,).
 
     Non-finite trajectories give non-finite sums.
     """

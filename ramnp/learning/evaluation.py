@@ -15,7 +15,7 @@ from ramnp.support import process
 
 
 class ErrorCounts(NamedTuple):
-    """The number of misclassified scenes of a split, by several counts."""
+    """The number of misclassified scenes of a split, counted in several ways."""
 
     after_each_glimpse: np.ndarray  # (T,), of the first rollout
     mean_of_rollouts: int  # of the probabilities averaged over the rollouts
@@ -35,7 +35,7 @@ class ErrorCounts(NamedTuple):
 
     @property
     def num_wrong(self):
-        """The errors of the first rollout after the last glimpse."""
+        """The number of errors of the first rollout after the last glimpse."""
         return int(self.after_each_glimpse[-1])
 
     @property
@@ -158,7 +158,7 @@ def summary(result):
         f"  {result['test_error_rollouts']:.2f} %  "
         f"{result['rollouts']} rollouts averaged\n"
         f"  {result['test_error_deterministic']:.2f} %  deterministic: "
-        "each look at the policy's mean"
+        "each glimpse at the policy's mean"
         f"{_worst_classes(result.get('class_errors', {}))}"
     )
 

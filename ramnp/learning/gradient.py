@@ -80,12 +80,12 @@ class ShardGradients:
 
     @classmethod
     def in_this_process(cls, config, split, vector):
-        """Return one whose memory starts with a copy of the parameters."""
+        """Return ShardGradients with memory that starts with a copy of `vector`."""
         memory = np.empty((1 + config.num_shards, vector.size), vector.dtype)
         memory[0] = vector
         return cls(config, split, memory)
 
-    # A run that diverges is stopped by the trainer, with a message of its own.
+    # Divergence is reported by the trainer.
     @np.errstate(over="ignore", invalid="ignore")
     def __call__(self, shards):
         """Put the gradient of each Shard into its row of memory.

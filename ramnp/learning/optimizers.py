@@ -41,10 +41,10 @@ def adam_step(vector, gradient, state, learning_rate, momentum, step, shapes=Non
 def muon_step(vector, gradient, state, learning_rate, momentum, step, shapes):
     """Muon (Jordan, 2024) for large matrices, Adam for everything else.
 
-    With Adam's m, a look ahead, and UΣVᵀ the singular value decomposition:
+    With Adam's m, one step ahead, and its singular value decomposition UΣVᵀ:
     UΣVᵀ = β1 m + (1 - β1) g;  W <- W - rate · 0.2 √(longer side) · UVᵀ
 
-    Every direction of the gradient changes the weights equally, the weak ones too; in
+    All directions of the gradient, weak ones included, change the weights equally; in
     plain gradient descent a few strong directions dominate.
     """
     change = _adam_change(gradient, state, learning_rate, momentum, step)
@@ -145,7 +145,7 @@ def decay_weights(tree, learning_rate, weight_decay):
 
 
 def clip_by_global_norm(gradient, largest):
-    """Scale the gradient in place to at most this norm; return the norm it had."""
+    """Scale the gradient in place to at most this norm; return its previous norm."""
     norm = math.sqrt(float(gradient @ gradient))
     if norm > largest:
         gradient *= largest / norm

@@ -42,7 +42,7 @@ class Agent(NamedTuple):
     params: dict
     config: Config
     location_std: float
-    data: dict | None = None  # what `describe_data` says of the training data, if known
+    data: dict | None = None  # describe_data of the training data, if known
 
     @property
     def num_parameters(self):
@@ -51,7 +51,7 @@ class Agent(NamedTuple):
 
     @property
     def class_names(self):
-        """The name of each class, its number if it has no other."""
+        """The name of each class, or its number if it has no name."""
         names = self.data["class_names"] if self.data else []
         return names + [str(i) for i in range(len(names), self.config.num_classes)]
 
@@ -65,13 +65,13 @@ class Agent(NamedTuple):
         threads=None,
         prepared=False,
     ):
-        """Return the Seen of images (B, height, width), as `images.as_images` takes them.
+        """Return a Seen for images (B, height, width) that `images.as_images` accepts.
 
         Probabilities are means over `rollouts`. The same seed gives the same result for
-        an image, whatever others are in the batch; with `deterministic`, each location
+        an image, regardless of the rest of the batch; if `deterministic`, each location
         is the policy's mean and nothing is drawn. `threads` (default: one per core) does
-        not affect results. If `prepared`, images are as in training already; otherwise
-        they are inverted if the agent was trained with --invert.
+        not affect results. `prepared` images are used unchanged; others are inverted if
+        the agent was trained with --invert.
         """
         images = as_images(images)
         if rollouts < 1:
@@ -111,7 +111,7 @@ class Agent(NamedTuple):
             )
 
     def _warn_if_inverted(self, images):
-        """Warn of images whose negatives are much closer to the training images."""
+        """Warn of images whose negatives are much closer to the training brightness."""
         if not self.data:
             return
         white = 255 if images.dtype == np.uint8 else 1
@@ -147,7 +147,7 @@ class Agent(NamedTuple):
 
 
 class ImageNoise:
-    """Random numbers that depend, in each row, on one image and the seed alone.
+    """Random numbers whose rows each depend only on one image and the seed.
 
     It stands in for a generator in `rollout`. Each image's pixels are hashed to a key,
     and row b of the n-th draw comes from mixing key b with n (SplitMix64).
@@ -179,7 +179,7 @@ class ImageNoise:
 
 
 def describe_data(digits, config):
-    """Return what an agent's file keeps of its training data.
+    """Return the description of the training data that an agent's file keeps.
 
     Brightness is the mean pixel of the scenes, from 0 to 1.
     """

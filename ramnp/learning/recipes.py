@@ -1,4 +1,4 @@
-"""The tasks and their recipes, the paper's four and a user's own; the paper's errors."""
+"""The tasks (the paper's four and `own`), their recipes, and the paper's errors."""
 
 import math
 
@@ -201,7 +201,7 @@ def fitted(digits, task="centered", recipe="quick", **changes):
 
 
 def _own_settings(images, recipe):
-    """Return settings for images (N, height, width) of a user's own.
+    """Return settings for a user's own images (N, height, width).
 
     The widest patch covers three quarters of the longer side; batches and epochs make
     about 6,000 steps, fewer for few images, which are deformed and shifted.
@@ -244,7 +244,7 @@ def hint(config, shape):
 
 
 def paper_row(config):
-    """Return the name that a row like this configuration has in PAPER_ERRORS."""
+    """Return the name of this configuration's row in PAPER_ERRORS."""
     if config.model == "ram":
         kind = "ram" if config.policy == "learned" else "random"
         return f"{kind}-{config.num_glimpses}"

@@ -1,8 +1,8 @@
 """Reward, return, advantage, and the hybrid loss with its derivative (section 3.2).
 
 l_t is the location of glimpse t and r_t the reward that follows it, t = 1 ... T. The
-first location is not the policy's; each later one is a choice, made from h_{t-1} and
-credited with every reward from its own glimpse on:
+policy does not choose the first location. It chooses each later one from h_{t-1}, and
+the choice is credited with all rewards from its own glimpse on:
 
     R_t = Σ_{s ≥ t} γ^(s-t) r_s
 
@@ -41,7 +41,7 @@ def log_probability_reward(logits, labels):
 
 
 def gain_reward(logits, labels):
-    """Return how much each glimpse after the first added to log p(right class)."""
+    """Return the gain in log p(right class) by each glimpse; 0 for the first."""
     log_p = log_probability_reward(logits, labels)
     return np.concatenate([np.zeros_like(log_p[:1]), log_p[1:] - log_p[:-1]])
 
@@ -55,7 +55,7 @@ REWARDS = {
 
 
 def rewards(logits, labels, kind):
-    """Return the reward (T, N) of each glimpse, with the function of this name."""
+    """Return the reward (T, N) of each glimpse, by the function named `kind`."""
     return REWARDS[kind](logits, labels)
 
 
@@ -135,7 +135,7 @@ def hybrid_loss_backward(cache):
 
 
 class LearningSignal(NamedTuple):
-    """What a trajectory teaches, from its rewards to the derivative of its loss."""
+    """Returns, advantages and losses of a trajectory, and the loss's derivative."""
 
     R: np.ndarray  # (T - 1, N)
     advantage: np.ndarray  # (T - 1, N)
@@ -155,7 +155,7 @@ def learning_signal(trajectory, labels, config, location_std, num_rows=None):
 
 
 def _policy_weight(config):
-    """Return config's weight, but 0 for the random policy: it makes no choices."""
+    """Return config.policy_weight, or 0 for the random policy: it is not trained."""
     return config.policy_weight if config.policy == "learned" else 0.0
 
 

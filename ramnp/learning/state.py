@@ -1,4 +1,4 @@
-"""All that changes during a run, in memory."""
+"""The state of a run: everything that changes during it, in memory."""
 
 import math
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """The training loop, top to bottom.
 
-Where the gradients of shards are computed, and what happens to the state between
-steps, is handed in: processes and checkpoints are the business of runs/.
+The function that computes shard gradients and the hooks between steps are arguments:
+runs/ supplies worker processes and checkpoints.
 """
 
 import math
@@ -24,7 +24,7 @@ LARGEST_NORM = 1e18
 
 
 class Hooks:
-    """What the loop calls on its way; a run overrides these."""
+    """Callbacks of the training loop; a run overrides them."""
 
     def before_step(self, trainer):
         """Act before each step, and between parts of a validation; may raise."""
@@ -37,7 +37,7 @@ class Hooks:
 
 
 def train(trainer, valid, pool, hooks):
-    """Run the epochs that are left, validating on the split `valid` after each."""
+    """Run the remaining epochs, validating on the split `valid` after each."""
     config, state = trainer.config, trainer.state
     while state.epoch < config.epochs:
         while state.position < trainer.steps_per_epoch:
@@ -64,7 +64,7 @@ def train(trainer, valid, pool, hooks):
 
 
 class Trainer:
-    """Takes the steps of a run; all that it changes is the state.
+    """Takes the steps of a run; changes only the state.
 
     shard_gradients is called with a list of Shards, as gradient.ShardGradients is.
     """
@@ -114,7 +114,7 @@ class Trainer:
         location_std = self.config.evaluation_location_std or self.location_std
         return Agent(self.evaluated, self.config, location_std)
 
-    # A run that diverges is stopped with a message of its own.
+    # Overflow is expected when a run diverges; _check_finite reports it.
     @np.errstate(over="ignore", invalid="ignore")
     @process.limited_blas
     def step(self):
@@ -153,7 +153,7 @@ class Trainer:
         """Return the gradient of a batch of digits, and the sums of its shards."""
         state = self.state
         # Each shard has its own random streams, and gradients are added in the order
-        # of the shards: the result does not depend on who computes which.
+        # of the shards: the result does not depend on which process computes which.
         parts = np.array_split(batch, self.config.num_shards)
         shards = [
             Shard(
@@ -219,7 +219,7 @@ class Trainer:
         state, sums = self.state, self.state.sums
         behaviour = diagnostics.summarize(errors.behaviour)
         if not all(map(math.isfinite, behaviour.values())):
-            raise _diverged(state.step, "what the agent does")
+            raise _diverged(state.step, "the agent's behaviour")
         state.epoch += 1
         row = {
             "epoch": state.epoch,

@@ -57,7 +57,7 @@ def test_a_registered_choice_is_a_value_of_its_setting(setting, monkeypatch):
     monkeypatch.setitem(known, "mine", some)
     choices.register(setting, "mine", some)  # the same once more is no conflict
     assert getattr(Config(**{setting: "mine"}), setting) == "mine"
-    with pytest.raises(ValueError, match=f"{setting} mine is registered"):
+    with pytest.raises(ValueError, match=f"{setting} mine is already"):
         choices.register(setting, "mine", object())
 
 

@@ -79,7 +79,7 @@ def test_an_agent_that_does_nothing_finite_stops_the_run(digits):
     trainer = Trainer(config, digits.train, now)
     trainer.step()
     trainer.evaluated["core"]["W_g"][:] = 1e38
-    with pytest.raises(DivergenceError, match="step 1: what the agent does is no"):
+    with pytest.raises(DivergenceError, match="step 1: the agent's behaviour is no"):
         trainer.end_epoch(wrong_of(trainer.agent))
     assert now.epoch == 0 and now.history == []
 
