@@ -364,7 +364,7 @@ def sums_of(episodes, config, std):
 def evaluate(params, split, name, config, std, rollouts=1, sampled=True, chunk=250):
     """Return the errors in percent on frozen scenes, and what the policy did there."""
     T = config.num_glimpses if config.model == "ram" else 1
-    wrong, wrong_of_mean, first_rows = np.zeros(T), 0, []
+    wrong, wrong_of_mean, first_rows, by_class = np.zeros(T), 0, [], {}
     for start in range(0, len(split.labels), chunk):
         index = list(range(start, min(start + chunk, len(split.labels))))
         scenes_rng = np.random.default_rng([FROZEN_SEEDS[name], start])
@@ -380,12 +380,15 @@ def evaluate(params, split, name, config, std, rollouts=1, sampled=True, chunk=2
                 for row, i in zip(rows, index):
                     label = split.labels[i]
                     wrong += [logits.argmax() != label for logits in row.logits]
+                    last = row.logits[-1].argmax() != label
+                    by_class.setdefault(str(label), []).append(last)
                     first_rows.append((row, returns_of(row, label, config)))
         wrong_of_mean += (probabilities.argmax(axis=1) != split.labels[index]).sum()
     per_cent = 100 / len(split.labels)
     return {
         "after_glimpse": [w * per_cent for w in wrong],
         "of_mean": wrong_of_mean * per_cent,
+        "class_errors": {name: 100 * np.mean(w) for name, w in by_class.items()},
         "behaviour": behaviour(first_rows),
     }
 

@@ -68,6 +68,7 @@ def test_errors_and_result_equal_the_reference(name, float64, pool):
     assert result["num_parameters"] == sum(p.size for p in params.values())
     assert result["seconds"] == 3.5 and result["images_per_second"] == 7.0
     assert result["data_sha256"] == grid.DIGITS.sha256
+    assert result["class_errors"] == pytest.approx(sampled["class_errors"])
 
 
 def test_the_same_agent_gives_the_same_count(agent, split, pool):
@@ -174,6 +175,7 @@ def test_the_result_has_the_promised_keys(agent, split, pool):
         "seconds",
         "images_per_second",
         "data_sha256",
+        "class_errors",
     ]
     low, high = result["interval_95"]
     assert 0 <= low <= result["test_error"] <= high <= 100

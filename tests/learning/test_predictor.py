@@ -56,6 +56,15 @@ def test_the_same_seed_gives_the_same_prediction_and_another_seed_another(
     assert not np.array_equal(first.locations, agent.predict(images, seed=1).locations)
 
 
+def test_locations_spread_with_the_standard_deviation_of_the_agent(agent, images):
+    """It is the agent's own, whatever its configuration says; the first is uniform."""
+    narrow, wide = (
+        agent._replace(location_std=std).predict(images).locations for std in (0.1, 2.0)
+    )
+    assert np.array_equal(narrow[:, 0], wide[:, 0])
+    assert np.std(wide[:, 1:]) > 5 * np.std(narrow[:, 1:])
+
+
 def test_deterministic_draws_nothing(agent, images):
     """No location noise: any seed, and one image alone, give the same path."""
     seen = agent.predict(images, deterministic=True)
