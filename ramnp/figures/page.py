@@ -20,7 +20,6 @@ SOURCE = Path(__file__).parent / "page"
 SCRIPTS = ("agent.js", "scene.js", "page.js", "view.js", "controls.js")
 # What the script needs to know of a configuration.
 SETTINGS = (
-    "task",
     "policy",
     "first_glimpse",
     "num_glimpses",
@@ -50,7 +49,7 @@ def check(agent, name):
             "does not look around: choose an agent whose --model is ram"
         )
     for setting, known in KNOWN.items():
-        chosen = getattr(agent.config, setting, known)
+        chosen = getattr(agent.config, setting)
         if chosen != known:
             raise UserError(
                 f"{name} has the {setting} {brief(chosen)}, which the page's script does "

@@ -163,6 +163,16 @@ def test_what_does_not_look_is_told(kind):
         page.check(agent, "run7")
 
 
+@pytest.mark.parametrize("setting", ["core", "sensor"])
+def test_what_the_script_does_not_compute_is_told(setting, monkeypatch):
+    """A core or sensor from outside the package: no page that computes another one."""
+    registry = {"core": model.CORES, "sensor": model.SENSORS}[setting]
+    monkeypatch.setitem(registry, "mine", None)
+    agent = Agent({}, small_config(**{setting: "mine"}), 0.2)
+    with pytest.raises(UserError, match=f"run7 has the {setting} mine"):
+        page.check(agent, "run7")
+
+
 def test_colours_are_those_of_the_pictures():
     """On light ground the page and the pictures have the same colour for each part."""
     light = (page.SOURCE / "page.css").read_text().partition("}")[0]

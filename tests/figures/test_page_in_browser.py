@@ -176,7 +176,7 @@ def rollouts(tab, images, draws=None):
     text = tab.evaluate(  # as JSON, which is faster than Playwright's own way
         """([images, draws]) => {
             const all = loadImages(images).map((image, n) =>
-              rollout(agent, image, {draws: draws && draws.map(({uniform, normal}) =>
+              rollout(agent, image, {draws: draws?.map(({uniform, normal}) =>
                 ({uniform: uniform[n], normal: normal[n]}))}));
             const each = (key) => all.map((steps) => steps.map((step) => [...step[key]]));
             return JSON.stringify([each("l_t"), each("probabilities")]);

@@ -121,26 +121,21 @@ function actionNetwork(params, h_t) {
    std     σ, in half image sides
    draws   the random numbers, {uniform: [u, u], normal: [n, n]} for each t; without
            them nothing is random: each location is the mean μ_t, the first the centre
-   chosen  locations that somebody else has chosen, by t: these replace the policy's
+   chosen  locations that a person chose, by t: these replace the policy's
 
    Returns for each t: l_t, the windows that the sensor covers, rho_t, the vectors g_t
    and h_t, the class probabilities, and mu_t, the policy's mean for the next look. */
-function rollout(agent, image, { T, policy, std, draws, chosen } = {}) {
+function rollout(agent, image, options = {}) {
   const { params, config } = agent;
+  const { T = config.num_glimpses, policy = config.policy, std = agent.location_std } = options;
+  const { draws = [], chosen = [] } = options;
   const area = summedArea(image, config.background);
   const steps = [];
   let h_t = new Float64Array(params.core.b_h.length);
   let mu_t = null;
-  for (let t = 0; t < (T ?? config.num_glimpses); t++) {
-    const draw = draws && draws[t];
-    let l_t;
-    if (chosen && chosen[t]) l_t = chosen[t];
-    else if (t > 0 && (policy ?? config.policy) === "learned") {
-      l_t = draw ? sample(mu_t, std ?? agent.location_std, draw.normal) : mu_t;
-    } else if (!draw || (t === 0 && config.first_glimpse === "center")) l_t = [0, 0];
-    else l_t = draw.uniform.map((u) => 2 * u - 1);
-    l_t = Array.from(l_t, Math.fround);
-
+  for (let t = 0; t < T; t++) {
+    const place = chosen[t] ?? locate(t, mu_t, policy, std, draws[t], config.first_glimpse);
+    const l_t = Array.from(place, Math.fround);
     const windows = windowsAt(l_t, image, config);
     const rho_t = glimpseSensor(area, windows, config.patch_size);
     const g_t = glimpseNetwork(params.glimpse, rho_t, l_t);
@@ -150,6 +145,13 @@ function rollout(agent, image, { T, policy, std, draws, chosen } = {}) {
     steps.push({ l_t, windows, rho_t, g_t, h_t, probabilities, mu_t });
   }
   return steps;
+}
+
+// Return l_t; mu_t is the mean that the policy gave after the glimpse before.
+function locate(t, mu_t, policy, std, draw, firstGlimpse) {
+  if (t > 0 && policy === "learned") return draw ? sample(mu_t, std, draw.normal) : mu_t;
+  if (!draw || (t === 0 && firstGlimpse === "center")) return [0, 0];
+  return draw.uniform.map((u) => 2 * u - 1);
 }
 
 // Draw l ~ N(mu, std² I), unclipped, from two standard normal numbers.
