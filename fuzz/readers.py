@@ -94,7 +94,7 @@ READERS = {
         lambda path: idx.read_idx(path, 3),
         gzip.compress(idx.idx_bytes(IMAGES)),
     ),
-    "own-data": ("own.npz", bytes, own_data.read_npz, own_archive()),
+    "own-data": ("own.npz", bytes, own_data.read, own_archive()),
 }
 
 

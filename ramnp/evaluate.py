@@ -3,7 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from ramnp.datasets import scenes
+from ramnp.datasets import mnist, scenes
 from ramnp.learning import evaluation
 from ramnp.runs import agent_file, run_data
 from ramnp.support import command_line
@@ -42,7 +42,11 @@ def main(arguments):
     rollouts = options.rollouts or config.rollouts
     with ThreadPoolExecutor(threads) as pool:
         result = evaluation.test_result(agent, training, digits, pool, rollouts)
-    print(json.dumps(result) if options.json else evaluation.summary(result))
+    if options.json:
+        print(json.dumps(result))
+    else:
+        name = "MNIST" if mnist.is_mnist(digits.sha256) else digits.path
+        print(f"{evaluation.summary(result)}\n  data: {name}")
     return 0
 
 

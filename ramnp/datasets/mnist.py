@@ -14,7 +14,7 @@ from ramnp.datasets.download import fetch
 from ramnp.datasets.idx import find_idx
 from ramnp.datasets.images import as_images, as_labels, doubts, to_bytes
 from ramnp.datasets.splits import Digits, Split, cut, digest, stratified
-from ramnp.support.errors import DataError, UserError
+from ramnp.support.errors import DataError, UserError, brief
 
 __all__ = ["Digits", "Split", "default_folder", "is_mnist", "load"]
 
@@ -203,7 +203,11 @@ def _with_classes(examples, names, class_names=None):
     for part, (_, labels) in examples.items():
         values, numbers = np.unique(labels, return_inverse=True)
         values = values.tolist()
-        given[part] = [(names or {}).get(v) or str(v) for v in values], values, numbers
+        given[part] = (
+            [brief((names or {}).get(v) or v) for v in values],
+            values,
+            numbers,
+        )
     if class_names is None:
         in_order = sorted(zip(*given["train"][:2]), key=lambda pair: _order(pair[1]))
         class_names = tuple(name for name, _ in in_order)

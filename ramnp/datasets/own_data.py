@@ -14,7 +14,7 @@ import numpy as np
 
 from ramnp.datasets import pictures
 from ramnp.datasets.idx import content_limit, find_idx, read_idx
-from ramnp.support.errors import DataError
+from ramnp.support.errors import DataError, brief
 
 ACCEPTED = (
     "an .npz, a .csv, a folder with one folder of pictures for each class, or a folder "
@@ -233,7 +233,7 @@ def _read_npz(path):
                 if len(candidates) > 1:
                     raise DataError(
                         f"{path} holds several arrays of {role[0]} {role[1]}: "
-                        f"{', '.join(candidates)}; keep one"
+                        f"{brief(', '.join(candidates))}; keep one"
                     )
                 found[role] = _read_array(archive, candidates[0], path)
     except (DataError, OSError):
@@ -246,7 +246,7 @@ def _read_npz(path):
     class_names = found.pop(("", "names"), ())
     parts = {part for part, _ in found}
     if "train" not in parts or len(found) != 2 * len(parts):
-        names = ", ".join(member.removesuffix(".npy") for member in members[:9])
+        names = brief(", ".join(member.removesuffix(".npy") for member in members))
         raise DataError(
             f"{path} must hold images and labels, or x_train, y_train, x_test and "
             f"y_test, but holds {names or 'nothing'}: {_ADVICE}"

@@ -1,5 +1,6 @@
 """The data of a run: loaded as its configuration says, and found again afterwards."""
 
+import dataclasses
 import json
 import os
 import sys
@@ -35,8 +36,11 @@ def load_again(run, agent, data=None):
             f"{run} does not say which data its agent was trained on: name it by --data"
         )
     about = about or {"path": None, "sha256": None}
+    config = agent.config
+    if agent.data:  # so the size of its images is known, and others are fitted into it
+        config = dataclasses.replace(config, resize=True)
     digits = load(
-        agent.config,
+        config,
         data or about["path"],
         about["sha256"],
         about.get("class_names"),
@@ -44,6 +48,8 @@ def load_again(run, agent, data=None):
     if data is None:
         check(run, digits, about)
     elif digits.sha256 != about["sha256"]:
+        for note in digits.notes:
+            print(f"note: {note}", file=sys.stderr)
         print(
             f"warning: {data} is not known to be the data that the agent was trained "
             "on; its test images may be among those",

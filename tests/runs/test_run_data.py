@@ -87,6 +87,16 @@ def test_other_data_is_tested_on_with_a_warning(run, tmp_path, capsys):
         evaluate.main([str(run), "--data", str(tmp_path / "other.npz")])
 
 
+def test_other_data_is_fitted_into_the_size_that_the_agent_knows(run, tmp_path, capsys):
+    """It says so; classes that are missing there do not matter."""
+    split = small_split(5, 126, 24, 36)
+    np.savez(tmp_path / "other.npz", images=split.images, labels=split.labels)
+    digits = run_data.load_again(run, agent_file.load(run), str(tmp_path / "other.npz"))
+    assert digits.test.images.shape == (18, 12, 12)
+    err = capsys.readouterr().err
+    assert "note: train images of 24 x 36 pixels are resized to 12 x 12" in err
+
+
 def as_begun_before(run, data):
     """Make of a run what an earlier version would have left: splits in order, no names."""
     agent, row = agent_file.load_with_training(run)
