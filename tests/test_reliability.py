@@ -443,7 +443,7 @@ def test_a_weight_beyond_all_bounds_in_a_checkpoint(copy, weight, error, words):
     ("module", "function"),
     [
         (evaluation, "count_errors"),
-        (evaluation, "test_result"),
+        (evaluation, "test"),
         (curves, "draw_curves"),
         (glimpses, "draw_glimpses"),
         (film, "animate_glimpses"),
