@@ -23,7 +23,7 @@ def parse(arguments):
         "--over",
         choices=groups.AXES,
         default="epochs",
-        help="what the curves are drawn over (default: epochs)",
+        help="horizontal axis of the curves (default: epochs)",
     )
     parser.add_argument(
         "--figure",

@@ -18,8 +18,8 @@ def parse(arguments):
     """Return the options of the command."""
     parser = command_line.Parser(
         prog="python -m ramnp.look",
-        description="Let a trained agent look at picture files: print what it takes "
-        "them for, and draw where it looked as a sheet (PNG) and a film (GIF).",
+        description="Let a trained agent look at picture files: print the predicted "
+        "classes, and draw the glimpses as a sheet (PNG) and a film (GIF).",
     )
     command_line.add_run(parser)
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files")

@@ -71,12 +71,12 @@ def parse(arguments):
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="TOML file of settings; options on the command line win over it",
+        help="TOML file of settings; options on the command line override it",
     )
     parser.add_argument(
         "--save-config",
         metavar="FILE",
-        help="write the settings of this command as such a file, and train nothing",
+        help="write the settings of this command to a TOML file, and train nothing",
     )
     parser.add_argument(
         "--tensorboard",

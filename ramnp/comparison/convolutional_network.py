@@ -22,7 +22,7 @@ from ramnp.agent.layers import (
 
 
 def grid_shape(image_shape, filter_size, stride):
-    """Return (rows, columns), the places at which a filter is applied."""
+    """Return (rows, columns), the numbers of places at which a filter is applied."""
     return tuple((side - filter_size) // stride + 1 for side in image_shape)
 
 
@@ -76,7 +76,7 @@ def _patches_backward(dpatches, image_shape, stride):
     rows, columns = grid_shape(image_shape[1:], size, stride)
     dpatches = dpatches.reshape(-1, rows, columns, size, size)
     dimages = np.zeros(image_shape, dpatches.dtype)
-    # Patches overlap, but no two of them share the same pixel at the same offset.
+    # Patches overlap, but no two have the same pixel at the same offset.
     for y in range(size):
         for x in range(size):
             pixels = dimages[:, y:, x:]

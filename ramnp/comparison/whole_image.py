@@ -40,9 +40,10 @@ def _network(config):
 
 
 def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
-    """Classify images (B, height, width); nothing is drawn, so all rollouts agree.
+    """Return the Trajectory of classifying images (B, height, width).
 
-    Raises UserError unless the images have the size that the parameters are for.
+    Nothing is drawn, so all rollouts agree. Raises UserError unless the images have
+    the size that the parameters are for.
     """
     if images.shape[1:] != config.scene_shape:
         raise UserError(

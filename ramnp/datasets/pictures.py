@@ -12,7 +12,7 @@ from scipy import ndimage
 from ramnp.support import process
 from ramnp.support.errors import DataError, UserError
 
-# Not all that Pillow reads: it has other programs open some formats.
+# Only formats that Pillow decodes itself: for some others it starts other programs.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 LARGEST_SIDE = 128  # pixels, of the size that is chosen for pictures of several sizes
@@ -22,8 +22,8 @@ def read_pictures(paths, size=None, channels=1):
     """Return pictures as uint8 (N, height, width), or (N, height, width, 3), and notes.
 
     size is (height, width) for all: by default their own if they share one of at most
-    128 pixels a side, else their median size, made smaller to 128. Pictures are turned
-    upright as their camera says and laid on white where they are transparent.
+    128 pixels a side, else their median size, reduced to 128. Pictures are rotated by
+    their EXIF orientation; transparent pixels are composited on white.
     """
     with (
         warnings.catch_warnings(action="ignore"),
@@ -127,7 +127,7 @@ def _fit(image, size):
 
 @contextlib.contextmanager
 def _open(path):
-    """Open a picture; DataError names the file for whatever Pillow makes of its bytes."""
+    """Open a picture; raise DataError, which names the file, if Pillow fails."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             yield image

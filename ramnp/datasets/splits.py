@@ -19,19 +19,19 @@ class Split(NamedTuple):
 
 
 class Digits(NamedTuple):
-    """Three splits with images of one size, and what is known about all of them."""
+    """Three splits with images of one size, and their description."""
 
     train: Split
     valid: Split
     test: Split
     sha256: str  # of all images and labels
     class_names: tuple = ()
-    notes: tuple = ()  # lines for the user: what was done to the images, what is odd
-    path: str | None = None  # where they are, absolute; None for MNIST's default folder
+    notes: tuple = ()  # messages to the user: changes to the images, doubts about them
+    path: str | None = None  # absolute; None for MNIST's default folder
 
 
 def cut(split, count):
-    """Return the split without its last `count` examples, and these."""
+    """Return the split without its last `count` examples, and those examples."""
     stop = len(split.labels) - count
     return (
         Split(split.images[:stop], split.labels[:stop]),
@@ -40,10 +40,10 @@ def cut(split, count):
 
 
 def stratified(split, fraction):
-    """Return what is left and one in `fraction` examples, drawn from all classes alike.
+    """Return the kept examples, and one in `fraction` held out of each class.
 
-    Examples are shuffled, then put class by class, and every so many is held out; one
-    of each class always stays. Both parts come in random order.
+    Examples are shuffled, sorted by class, and held out at regular intervals; at least
+    one of each class is kept. Both parts are in random order.
     """
     rng = np.random.default_rng(SEED)
     order = rng.permutation(len(split.labels))

@@ -1,4 +1,4 @@
-"""The confusion matrix: which class is taken for which, and the error of each class."""
+"""The confusion matrix: predicted by true class, and the error of each class."""
 
 import math
 
@@ -16,18 +16,18 @@ SMALLEST, MEDIUM, LARGEST = 2.8, 5.5, 8.0  # of the matrix
 ERRORS = 1.5
 LETTER = 0.09
 
-# Beyond so many classes, cells have no room for counts; classes, for all names.
+# Beyond these numbers of classes, there is no room for counts, or for all names.
 MOST_COUNTS = 20
 MOST_NAMES = 62
 
 
 @styled
 def draw_confusion(counts, class_names, path):
-    """Draw how often images of each class were given each answer, as a PNG.
+    """Draw the number of predictions of each class by true class, as a PNG.
 
     counts (C, C): numbers of images by true class (rows) and predicted class (columns).
     class_names: C names, or None for numbers. Colours are shares of a row: blue on the
-    diagonal, red beside it, where the commonest mistake is darkest.
+    diagonal, red elsewhere, with the most common mistake darkest.
     """
     counts = np.asarray(counts)
     count = len(counts)

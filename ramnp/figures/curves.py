@@ -1,4 +1,4 @@
-"""curves.png, how training went, and the errors of agents by their glimpses."""
+"""curves.png, the metrics of training, and the errors by number of glimpses."""
 
 import math
 from typing import NamedTuple
@@ -66,8 +66,8 @@ class Line(NamedTuple):
 def draw_curves(history, path, title=""):
     """Draw the rows of metrics.jsonl as a PNG, a panel per metric that has values.
 
-    A missing, null or infinite value is left out: the line joins its neighbours. So is
-    a panel of zeros alone, such as the locations of a network that does not look.
+    A missing, null or infinite value is left out: the line joins its neighbours. A
+    panel with only zeros is left out, for example a comparison network's locations.
     """
     rows = [row | row.get("gradient_norms", {}) for row in history]
     panels = [p for p in PANELS if any(_finite(rows, m)[1].any() for m in p.series)]
@@ -131,7 +131,7 @@ def _draw_panel(ax, panel, rows):
 
 
 def _best_row(history):
-    """Return the row of lowest validation error that tells of several glimpses, if any."""
+    """Return the row of lowest validation error among those with several glimpses."""
     judged = {*_finite(history, "valid_error")[0]}
     rows = [row for row in history if row["epoch"] in judged]
     rows = [row for row in rows if len(row.get("valid_error_after_glimpse") or ()) > 1]

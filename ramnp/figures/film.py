@@ -1,4 +1,4 @@
-"""glimpses.gif: the same animated, a frame per glimpse."""
+"""glimpses.gif: the content of glimpses.png animated, one frame per glimpse."""
 
 import io
 import math
@@ -30,8 +30,8 @@ LAST_FRAME = 2800
 def animate_glimpses(images, labels, seen, config, path, class_names=None, scale=1):
     """Draw what `draw_glimpses` draws as a GIF that loops, and hold its last frame.
 
-    Each image has the windows of the present glimpse and the path to it. Below stand
-    what the retina has seen so far, the finer over the coarser, and a bar per class.
+    Each image has the windows of the current glimpse and the path to it. Below it are
+    the cells seen so far, the finer over the coarser, and a bar per class.
     scale: 2 gives twice as many pixels, for fine screens.
     """
     labelled = labels is not None

@@ -1,8 +1,8 @@
-"""The page on which anybody watches an agent look: one self-contained HTML file.
+"""The page that shows an agent looking at images: one self-contained HTML file.
 
-Its source lies in the folder page/, as files that a person edits: the text, the style
-and the script, whose agent.js repeats the forward pass. Here they become one file, with
-an agent's weights, its settings and some scenes in it.
+Its sources are in the folder page/: text, style and scripts, of which agent.js
+implements the forward pass. This module assembles them into one file with an agent's
+weights, settings and some scenes.
 """
 
 import base64
@@ -18,7 +18,7 @@ from ramnp.support.errors import UserError, brief
 
 SOURCE = Path(__file__).parent / "page"
 SCRIPTS = ("agent.js", "scene.js", "page.js", "view.js", "controls.js")
-# What the script needs to know of a configuration.
+# The settings that the script needs.
 SETTINGS = (
     "policy",
     "first_glimpse",
@@ -32,7 +32,7 @@ SETTINGS = (
     "clutter_size",
     "invert",
 )
-# Of what a configuration chooses by name, the script computes these.
+# The named choices that the script implements.
 KNOWN = {"core": "rectified", "sensor": "pyramid"}
 NETWORKS = ("glimpse", "core", "location", "action")
 # The page stays small enough to be mailed: scenes and digits are cut off at these sizes.
@@ -94,9 +94,9 @@ def fill(agent, name, scenes, labels, digits, class_names):
 def assemble(html, style, script, data):
     """Put the parts into the places that page.html keeps for them.
 
-    No part is searched for places: whatever the data hold stays data. As JSON without
-    a "<" they cannot end the element that they stand in, and the page's own policy lets
-    no other script than this run.
+    Inserted parts are not searched for places, so data stays data. As JSON without a
+    "<" it cannot end the element that contains it, and the page's Content-Security-
+    Policy allows no other script.
     """
     parts = {
         "style": style,
@@ -113,12 +113,12 @@ def _read(name):
 
 
 def _hash(text):
-    """Return how a Content-Security-Policy names an inline style or script."""
+    """Return the Content-Security-Policy's name of an inline style or script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _encode_weights(vector):
-    """Encode float32 as float16 where that loses nothing, as in an agent's file."""
+    """Encode float32 as float16 if that is lossless, as in an agent's file."""
     with np.errstate(over="ignore"):
         half = vector.astype("<f2")
     exact = np.array_equal(half.astype(np.float32), vector)

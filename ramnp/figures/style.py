@@ -1,4 +1,4 @@
-"""What all pictures share: the colours, the style, the way to a file."""
+"""Colours, style and file output of all pictures."""
 
 import io
 
@@ -48,12 +48,12 @@ STYLE = {
 }
 
 # Decorates a function that draws. Starts from matplotlib's defaults, because a user's own
-# settings must not change a picture; those settings return with the end of the call.
+# settings must not change a picture; those settings are restored after the call.
 styled = matplotlib.style.context(["default", STYLE])
 
 
 def save(figure, path):
-    """Write a figure as a PNG, or as an SVG by that ending, whole or not at all.
+    """Write a figure atomically: as an SVG if the path ends in .svg, else as a PNG.
 
     The same figure gives the same bytes. A UserError names a file that can't be written.
     """

@@ -1,4 +1,4 @@
-"""What the sheet and the film share: images, glimpses and probabilities as drawn.
+"""Drawing for the sheet and the film: images, glimpses and probabilities.
 
 Axes are placed in inches from the figure's top left corner. A view shows a part of the
 image: its axes count the image's pixels, y downwards. No view holds more pixels than
@@ -22,11 +22,10 @@ LETTER = 0.07  # width of a letter of those names, inches
 
 
 def look(images, locations, config):
-    """Return what the sensor does at locations (B, T, 2) of images.
+    """Return the windows and cells of the glimpses at locations (B, T, 2) of images.
 
-    images are (B, height, width) or (B, height, width, channels). The result is the
-    edges of the windows in pixels (B, T, k, 4) and the cells that were seen
-    (B, T, k, patch, patch, channels).
+    images are (B, height, width) or (B, height, width, channels), windows the edges in
+    pixels (B, T, k, 4), cells the values seen (B, T, k, patch, patch, channels).
     """
     T = locations.shape[1]
     k, size, factor = config.num_scales, config.patch_size, config.scale_factor
@@ -55,7 +54,7 @@ def limits_of(boxes, images):
 
 
 def tallness(edges):
-    """Return the height of a view over its width, at most 1: tall ones get narrow."""
+    """Return the height of a view over its width, at most 1: tall views get narrow."""
     left, top, right, bottom = edges
     return min(1, (bottom - top) / (right - left))
 
@@ -68,7 +67,7 @@ def time_colours(T):
 def class_labels(class_names, count):
     """Return the names of `count` classes as the font can write them.
 
-    A class is called by its number if it has no name or one in letters beyond the font.
+    A class without a name, or with letters that the font lacks, is called by its number.
     """
     names = range(count) if class_names is None else class_names
     has = get_font(findfont("DejaVu Sans")).get_char_index
@@ -79,7 +78,7 @@ def class_labels(class_names, count):
 
 
 def shorten(name, length):
-    """Return the name in at most so many letters, at least one, to be drawn as text."""
+    """Return the name cut to `length` letters (at least one), escaped for drawing."""
     length = max(1, int(length))
     if len(name) > length:
         name = name[: length - 1] + "…"
@@ -111,7 +110,7 @@ def add_view(figure, left, top, width, height, edges):
 
 
 def clear(*axes):
-    """Remove all that is drawn, keep limits and place."""
+    """Remove everything drawn; keep limits and position."""
     for ax in axes:
         for artist in (*ax.images, *ax.collections, *ax.patches, *ax.texts):
             artist.remove()
@@ -128,8 +127,8 @@ def show_image(ax, image):
 def show_cells(ax, cells, boxes):
     """Show cells (n, k, patch, patch, channels) where they were seen, fine over coarse.
 
-    What no window (n, k, 4) covers stays as it is. There are two pixels for each of
-    the image's, as windows may start at half a pixel.
+    Pixels outside all windows (n, k, 4) stay unchanged. There are two pixels for each
+    of the image's, as windows may start at half a pixel.
     """
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     edges = left, top, right, bottom
@@ -160,7 +159,7 @@ def _centres(low, high, count):
 
 
 def _mean_blocks(image, axis, most):
-    """Return the image with at most so many pixels along an axis, means of blocks."""
+    """Return the image with at most `most` pixels along an axis, means of blocks."""
     size = image.shape[axis]
     if size <= most:
         return image
@@ -183,7 +182,7 @@ def _show(ax, pixels, edges):
 
 
 def draw_windows(ax, boxes, colour, linewidth=1.8):
-    """Outline what each scale covers, the finest in the given width (points)."""
+    """Outline the window of each scale, the finest in the given width (points)."""
     for scale, (left, top, right, bottom) in enumerate(boxes):
         ax.add_artist(
             Rectangle(
@@ -223,7 +222,7 @@ def draw_probabilities(ax, probabilities, label, names, left, width):
 
 
 def _apart(x, texts, left, width):
-    """Return where one or two texts, wanted at x, are within the width and apart."""
+    """Return positions near x where one or two texts fit the width without overlap."""
     half = np.array([LETTER * (len(text) + 0.4) / 2 for text in texts])
     x = x.clip(left + half, left + width - half)
     if len(x) == 2 and (overlap := half.sum() - (x[1] - x[0])) > 0:
@@ -233,7 +232,7 @@ def _apart(x, texts, left, width):
 
 
 def add_key(figure, place, labelled=True):
-    """Add the legend of the probabilities, of images with their true class or without."""
+    """Add the legend of the probabilities, for images with or without true classes."""
     names = {
         "action": "true class" if labelled else "class in the end",
         "wrong": "wrong top guess" if labelled else "top guess before",

@@ -167,7 +167,7 @@ def with_fitted_baseline(problem, seed):
 
 
 def _sample(problem, config, num_images, rng):
-    """Return a trajectory over copies of the images, and what it teaches."""
+    """Return a trajectory over copies of the images, and its learning signal."""
     copies = num_images // len(problem.images)
     images = np.tile(problem.images, (copies, 1, 1))
     labels = np.tile(problem.labels, copies * ROLLOUTS)

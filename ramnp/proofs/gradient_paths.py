@@ -1,4 +1,4 @@
-"""Which loss term teaches which network; every other gradient is exactly 0.0.
+"""Which loss term trains which network; every other gradient is exactly 0.0.
 
     term            glimpse  core  location  action  baseline
     cross-entropy      x       x                x
@@ -30,7 +30,7 @@ _OWN = {
 
 
 def allowed(term, config):
-    """Return the networks that a term of the hybrid loss teaches."""
+    """Return the networks that a term of the hybrid loss trains."""
     option = _OPTIONS.get(term)
     shared = option is not None and getattr(config, option)
     return _OWN[term] + (subjects.NETWORKS_BELOW if shared else ())

@@ -70,7 +70,7 @@ class _Saving(training.Hooks):
         saved_state.save(path, self._state, self._config, self._about["sha256"])
 
     def before_step(self, trainer):
-        """Raise Interrupted if a signal has come."""
+        """Raise Interrupted if a signal has been received."""
         self._bar = self._bar or progress_bar(trainer)
         self._stop_if_asked()
 

@@ -1,4 +1,4 @@
-"""The data of a run: loaded as its configuration says, and found again afterwards."""
+"""Loading the data of a run as its configuration says, and finding it again."""
 
 import dataclasses
 import json
@@ -71,8 +71,8 @@ def check(run, digits, about):
 def recorded(run):
     """Return {"path", "sha256"} of the data of the run in a folder, None if unknown.
 
-    sha256 may be None in turn, for a run begun by an earlier version and stopped before
-    its first checkpoint.
+    sha256 is None for a run begun by an earlier version and stopped before its first
+    checkpoint.
     """
     folder = os.fspath(run)
     if not os.path.isdir(folder):

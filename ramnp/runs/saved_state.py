@@ -1,4 +1,4 @@
-"""The state of a run in its checkpoint, and back."""
+"""Saving the state of a run in a checkpoint, and loading it."""
 
 import dataclasses
 import math
@@ -46,7 +46,7 @@ def load(path, config, num_images, data_sha256):
     """Return the State saved at `path` and the environment that it was saved in.
 
     Raises CheckpointError if it belongs to another configuration (naming the field)
-    or to other data, or is not consistent.
+    or to other data, or is inconsistent.
     """
     arrays, meta = checkpoint.load(path)
     state = run_state.initial(config, num_images)

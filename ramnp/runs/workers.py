@@ -1,16 +1,16 @@
-"""Processes that share the shards of each batch with the one that trains.
+"""Worker processes, which compute shards of each batch beside the training process.
 
-Why processes: a shard makes hundreds of short NumPy calls, and threads hand Python's
-lock over at each of them. Why no multiprocessing.Process: a fork copies the locks that
-other threads hold at that moment (tqdm's, BLAS's, a notebook's) and keeps the run
-folder locked, and Apple's BLAS does not survive it; the other ways of multiprocessing
-run the user's own script once more. So a worker is an interpreter of its own,
-`python -m ramnp.runs.workers`, that finds parameters and gradients in shared memory
-without a name, which disappears with the last process that has it open.
+Why processes: a shard makes hundreds of short NumPy calls, and threads exchange
+Python's lock at each of them. Why not multiprocessing.Process: a fork copies the locks
+that other threads hold at that moment (tqdm's, BLAS's, a notebook's) and keeps the run
+folder locked, and Apple's BLAS does not survive it; the other start methods run the
+user's script again. A worker is therefore a separate interpreter, `python -m
+ramnp.runs.workers`. It finds parameters and gradients in shared memory without a name,
+which disappears with the last process that has it open.
 
-A worker keeps nothing between two batches: a shard comes with the states of its random
-streams, and these go back with the answer. It may be killed at any moment, and ends by
-itself when the process that it works for does.
+A worker keeps nothing between batches: a shard arrives with the states of its random
+streams, and the answer returns their new states. A worker may be killed at any moment,
+and ends when the training process ends.
 
 Choices registered outside of ramnp (learning/choices.py) are registered in a worker by
 importing the modules that define them. If that is the script that started training,
@@ -42,10 +42,10 @@ _SCRIPT = "__ramnp_script__"
 
 
 class Workers:
-    """Shard gradients by this process and threads - 1 more, over one memory.
+    """Shard gradients by this process and threads - 1 workers, in shared memory.
 
-    A context manager with the interface of learning.gradient.ShardGradients. Windows
-    can't hand files on to a new process in this way: there, no more are started.
+    A context manager with the interface of learning.gradient.ShardGradients. On
+    Windows, which cannot pass open files to a new process, no worker is started.
     """
 
     def __init__(self, threads, config, split, vector):
@@ -94,7 +94,7 @@ class Workers:
             for i, worker in enumerate(self._workers, 1):
                 results[i::count] = worker.receive()
         except BaseException:
-            # The late answer to this call must not be taken for one to the next.
+            # A late answer to this call must not be taken for that of the next.
             self.close()
             raise
         return results
@@ -117,7 +117,7 @@ class Workers:
 
 
 class _Worker:
-    """A worker process, seen from the one that it works for."""
+    """A worker process, as the training process sees it."""
 
     def __init__(self, file):
         # One-way pipes wake a process in half the time of a socket.
@@ -203,7 +203,7 @@ def _map(file, shape, dtype):
 
 
 def main(arguments):
-    """Work until the other process closes its end of the pipe."""
+    """Work until the training process closes its end of the pipe."""
     receiving, sending, file = map(int, arguments)
     with (
         Connection(receiving, writable=False) as orders,
@@ -231,9 +231,9 @@ def main(arguments):
 
 
 def _choose_as(origins, script, config):
-    """Import what registers the choices of a configuration beyond ramnp.
+    """Import the modules outside ramnp that register a configuration's choices.
 
-    Raises UserError if this process would still choose something else.
+    Raises UserError if the choices of this process still differ.
     """
     for module in sorted({module for module, _ in origins.values()}):
         if module == "__main__":

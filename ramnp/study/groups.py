@@ -1,4 +1,4 @@
-"""Run folders side by side: grouped over their seeds, with what differs between them."""
+"""Comparison of run folders, grouped over seeds, with the settings that differ."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from ramnp.study import rows
 from ramnp.support.errors import UserError, damage
 from ramnp.support.text import columns, mean_and_spread
 
-# What a curve may be drawn over, from a row of metrics and the configuration.
+# Horizontal axes of curves, from a row of metrics and the configuration.
 AXES = {
     "epochs": lambda row, config: row["epoch"],
     "rollouts": lambda row, config: (
@@ -24,7 +24,7 @@ AXES = {
 
 
 class Run(NamedTuple):
-    """What a run folder holds."""
+    """The content of a run folder."""
 
     config: Config
     data: str | None

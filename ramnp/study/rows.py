@@ -74,7 +74,7 @@ def row_config(table, row, **changes):
         "fc": lambda: _COMPARISON | {"model": "fc", "fc_size": int(size)},
         "conv": lambda: _COMPARISON | {"model": "conv"},
         "ram": lambda: {"recipe": "paper", "num_glimpses": int(size)},
-        # The agent of the row "best", but for where it looks.
+        # The agent of the row "best", with random locations.
         "random": lambda: {
             "recipe": "best",
             "policy": "random",
@@ -156,7 +156,7 @@ def read_error_after_glimpse(folder):
 
 
 def still_to_do(job, place, epochs=None):
-    """Return the job as it remains to be done, or None if it is done.
+    """Return the job, with the settings of its existing run, or None if it is done.
 
     An existing run keeps its number of epochs, unless `epochs` demands another. Raises
     UserError if any other setting has changed.

@@ -63,8 +63,8 @@ STAGES = {
 def measure(config, digits, threads, rounds):
     """Return the report on a configuration, and the machine's GFLOP/s.
 
-    Each round times everything once, in turn, which spreads any disturbance over all of
-    it. The numbers are medians over the rounds.
+    Each round times everything once, so other load on the machine affects all
+    measurements equally. The numbers are medians over the rounds.
     """
 
     def trainer(shard_gradients=None):
@@ -92,7 +92,7 @@ def _measure(digits, pool, threads, together, alone, rounds):
     train(together)
     few = Split(*(field[:PREDICTED] for field in digits.valid))
     evaluation.count_errors(agent, few, "valid", pool)
-    # Of training and validation alone: from here on, the measurements take memory.
+    # Training and validation alone: the measurements below take more memory.
     peak = peak_mib(together.shard_gradients.pids)
     images = scenes.compose(
         digits.test,

@@ -116,7 +116,7 @@ def _check(arrays, meta):
 
 
 def _decode(data):
-    """Invert `_encode`; a ValueError says what is wrong."""
+    """Return the arrays and meta in a file's bytes; a ValueError says what is wrong."""
     if not _START.match(data):
         raise ValueError("it is not a ramnp checkpoint, or its start is damaged")
     if data[-_SEAL_BYTES:] != _seal(data[:-_SEAL_BYTES]):

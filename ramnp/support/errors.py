@@ -1,4 +1,4 @@
-"""The errors that a user can cause and mend, each with its exit code."""
+"""The errors that a user can cause and fix, each with its exit code."""
 
 import contextlib
 

@@ -56,10 +56,9 @@ def make_folder(folder, advice="choose a writable place"):
 
 
 def _open_temporary(path):
-    """Open a new file beside `path` and lock it, which tells it from a leftover.
+    """Open a new file beside `path`, locked to distinguish it from a leftover.
 
-    Another process may take it for a leftover and remove it before it is locked: then
-    make another one.
+    If another process removes it as a leftover before it is locked, open another one.
     """
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

@@ -1,4 +1,4 @@
-"""What each process settles: its cores, one BLAS thread, memory reuse, module path."""
+"""Settings of each process: cores, BLAS threads, memory reuse, module path."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 from ramnp.support.errors import UserError
 
 # Set in the environment of a supervised process: it stops when its stdin is closed, and
-# its stderr is for errors alone.
+# writes only errors to stderr.
 SUPERVISED = "RAMNP_SUPERVISED"
 # Set in the environment of a worker, which must not train on its own.
 WORKER = "RAMNP_WORKER"
