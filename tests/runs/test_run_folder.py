@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ramnp import evaluate, train
 from ramnp.agent import parameters
 from ramnp.datasets import mnist
 from ramnp.figures import confusion, curves, film, glimpses
+from ramnp.learning import evaluation
 from ramnp.runs import agent_file, run_folder, saved_state
 from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError, DataError, UserError
@@ -153,6 +155,26 @@ def test_a_picture_that_fails_is_a_warning_after_the_summary(
     assert "one rollout per image" in summary
     (line,) = (line for line in rest.splitlines() if line.startswith("pictures:"))
     assert name not in line and line.count(str(copy)) == 4
+
+
+def test_the_result_is_that_of_the_best_agent_on_the_test_digits(
+    finished_run, digits_file
+):
+    """With the rollouts of the configuration, the time of the whole run, its speed."""
+    agent, row = agent_file.load_with_training(finished_run)
+    digits = mnist.load(digits_file)
+    with ThreadPoolExecutor(1) as pool:
+        expected = evaluation.test_result(
+            agent, row, digits, pool, agent.config.rollouts
+        )
+    result = json.loads((finished_run / "result.json").read_text())
+    assert result == expected and result["rollouts"] == 2
+    lines = (finished_run / "metrics.jsonl").read_text().splitlines()
+    history = [json.loads(line) for line in lines]
+    assert row["epoch"] == min(history, key=lambda row: row["valid_error"])["epoch"]
+    assert result["seconds"] == history[-1]["seconds"]
+    speed = np.mean([row["images_per_second"] for row in history])
+    assert result["images_per_second"] == pytest.approx(speed)
 
 
 def test_the_test_split_is_sealed_until_training_is_over(
