@@ -46,7 +46,8 @@ def main(arguments):
     agent = agent_file.load(options.run)
     if agent.config.model != "ram":
         raise UserError(
-            f"{options.run} is a network that sees the whole image: it does not look"
+            f"{options.run} is a comparison network, which has no glimpses: choose an "
+            "agent whose --model is ram"
         )
     images, notes = own_pictures.prepare(options.images, agent, options.invert)
     seen = agent.predict(images, prepared=True)

@@ -65,8 +65,8 @@ def parse(arguments):
         "--init-from",
         metavar="RUN",
         help="start from the weights and settings of a trained agent (a run folder, an "
-        "agent's file, or a task), on its data unless --data names other; a new last "
-        "layer is started for other classes",
+        "agent's file, or a task), on its data unless --data names other; if the "
+        "classes differ, the last layer is initialised anew",
     )
     parser.add_argument(
         "--config",
@@ -148,8 +148,8 @@ def _read_settings(path):
 def _settings_of(agent):
     """Return the settings that a run from an agent's weights shares with its run.
 
-    Number of classes and size of the images follow from the data; sizes stay where the
-    network sees the whole image, or where images were resized.
+    The number of classes and the size of the images follow from the data, but images
+    that were resized keep their size.
     """
     settings = dataclasses.asdict(agent.config)
     del settings["num_classes"]
@@ -184,7 +184,7 @@ def main(arguments):
     threads = command_line.num_threads(options.threads)
     start = None
     if options.resume and options.init_from:
-        raise UserError("--resume goes on with a run's own weights: drop --init-from")
+        raise UserError("--resume uses the run's own weights: leave out --init-from")
     if options.resume:
         config, digits = run_folder.read_run(folder, changes, options.data)
     else:

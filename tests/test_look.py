@@ -53,5 +53,5 @@ def test_a_network_that_sees_the_whole_image_does_not_look(
     """One line says so."""
     options = ["--model=fc", "--epochs=1", "--data", digits_file]
     train.main([*options, "--run", str(tmp_path / "fc")])
-    with pytest.raises(UserError, match="does not look"):
+    with pytest.raises(UserError, match="has no glimpses"):
         look.main([str(tmp_path / "fc"), picture])

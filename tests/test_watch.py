@@ -47,7 +47,7 @@ def test_what_does_not_look_is_one_line(digits_file, tmp_path, no_pictures):
     folder = str(tmp_path / "whole")
     settings = ["--model=fc", "--image-height=12", "--image-width=12"]
     train.main([*TINY_RUN, *settings, "--data", digits_file, "--run", folder])
-    with pytest.raises(UserError, match="does not look around") as caught:
+    with pytest.raises(UserError, match="has no glimpses") as caught:
         watch.main([folder, "--no-open"])
     assert "\n" not in str(caught.value)
 

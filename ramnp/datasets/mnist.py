@@ -133,8 +133,8 @@ def _check_sums(folder, sums, is_default):
         path = find_idx(folder)[foreign[0]]
         raise DataError(
             f"{path} is not MNIST's (wrong SHA-256): delete it to have it fetched again "
-            f"into {default_folder()}; data of your own needs a folder of its own, with "
-            "none of MNIST's files"
+            f"into {default_folder()}; keep your own data in a separate folder, without "
+            "MNIST's files"
         )
 
 

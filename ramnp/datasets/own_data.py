@@ -153,7 +153,7 @@ def _read_csvs(tables):
 
 
 def _read_csv(path):
-    """Return pixels (N, height * width) and labels of a table: an image in each row."""
+    """Return pixels (N, height * width) and labels of a table with one image per row."""
     try:
         # NumPy warns of a table without rows.
         with warnings.catch_warnings(action="error", category=UserWarning):
@@ -194,7 +194,7 @@ def _parse_csv(path):
 
 
 def _label_of(*columns):
-    """Return 0 or 1: which of two columns is that of the labels.
+    """Return 0 or 1, the index of the column of labels among two.
 
     Labels are names or whole numbers, more than one and far fewer than pixel values.
     """
@@ -221,7 +221,7 @@ def _is_number(text):
 
 
 def _read_npz(path):
-    """Return the Parts of an archive, whose arrays say by their names what they are."""
+    """Return the Parts of an archive, by the names of its arrays."""
     roles, found = {}, {}
     try:
         with zipfile.ZipFile(path) as archive:

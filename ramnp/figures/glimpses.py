@@ -1,4 +1,4 @@
-"""glimpses.png: a sheet with a row per image, what the agent saw and what it guessed."""
+"""glimpses.png: a sheet with a row per image: glimpses and predictions."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ MOST_COLUMNS = 12
 
 @styled
 def draw_glimpses(images, labels, seen, config, path, class_names=None):
-    """Draw what an agent saw, and what it came to believe, as a PNG.
+    """Draw the glimpses of an agent, and its predictions after each, as a PNG.
 
     images (B, height, width) or (B, height, width, 3) in 0..1, labels (B,) or None, and what
     `predict` returned: classes (B,), probabilities (B, classes), locations (B, T, 2),
@@ -73,9 +73,9 @@ def draw_glimpses(images, labels, seen, config, path, class_names=None):
 
 
 def draw_mistakes(images, labels, seen, config, path, class_names=None, count=8):
-    """Draw the sheet of the wrong predictions that the agent was surest of.
+    """Draw the sheet of the most confident wrong predictions; return their indices.
 
-    Return their places among the images, at most `count`; without any, draw nothing.
+    There are at most `count`; if there are none, nothing is drawn.
     """
     wrong = np.flatnonzero(seen.classes != labels)
     surest = np.argsort(-seen.probabilities[wrong].max(axis=1), kind="stable")

@@ -45,8 +45,8 @@ def check(agent, name):
     """Raise UserError if the page cannot show the agent of this name."""
     if agent.config.model != "ram":
         raise UserError(
-            f"{name} is a {agent.config.model} network, which sees the whole image and "
-            "does not look around: choose an agent whose --model is ram"
+            f"{name} is a comparison network ({agent.config.model}), which has no "
+            "glimpses: choose an agent whose --model is ram"
         )
     for setting, known in KNOWN.items():
         chosen = getattr(agent.config, setting)

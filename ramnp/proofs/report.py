@@ -40,7 +40,7 @@ def paths(rows):
         ]
         lines.append([subject, *cells, _verdict(found)])
     return (
-        "Which network each loss term teaches; every other gradient is exactly 0\n\n"
+        "Which network each loss term trains; every other gradient is exactly 0\n\n"
         + columns(lines)
     )
 
@@ -56,8 +56,8 @@ def expectations(rows):
         lines.append([subject, str(size), *measured, _verdict(found)])
     return (
         f"REINFORCE on average: {expectation.SAMPLES:,} samples against the exact "
-        "gradient\n|z|: largest distance in standard errors; variance: of what it is "
-        "without a\nbaseline; nodes: what one more changes in the exact gradient\n\n"
+        "gradient\n|z|: largest distance in standard errors; variance: relative to no "
+        "baseline;\nnodes: change of the exact gradient with one more node\n\n"
         + columns(lines)
     )
 

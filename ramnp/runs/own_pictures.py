@@ -9,15 +9,17 @@ from ramnp.support.errors import UserError
 
 
 def prepare(paths, agent, invert=None):
-    """Return pictures as the agent's images (B, height, width), and what was done.
+    """Return pictures as the agent's images (B, height, width), and notes on each.
 
-    A picture of the size of the scene is taken as it is. Any other one is scaled to an
-    image of the training data, as a digit is prepared if that was MNIST, and put in the
-    middle of the scene.
+    A picture of the size of the scene keeps its size. Any other is scaled to the size
+    of the training images, or prepared like a digit of MNIST if the agent was trained
+    on MNIST, and placed in the middle of the scene.
     """
     config = agent.config
     if agent.data is None and config.task == "own":
-        raise UserError("the agent's file does not say what its images were like")
+        raise UserError(
+            "the agent's file has no description of its training images: train it anew"
+        )
     is_digit = agent.data is None or mnist.is_mnist(agent.data["sha256"])
     expected = agent.data["brightness"] if agent.data else 0.13
     images, notes = [], []

@@ -82,7 +82,7 @@ def read_run(folder, changes, data=None):
 def prepare_run(changes, data=None):
     """Return the configuration and the Digits of a new run with these settings.
 
-    Settings that are wrong whatever the data are refused before the data is read.
+    Settings that are wrong for any data are refused before the data is read.
     """
     sizes = {} if changes.get("resize") else dict.fromkeys(FROM_DATA[1:], LARGEST_SIDE)
     digits = run_data.load(make_config(**(sizes | changes)), data)
@@ -174,7 +174,7 @@ def run(
 
 
 def _lengthen(folder, config, state):
-    """Write more epochs into a run's configuration, and say what follows from them."""
+    """Write a larger number of epochs into a run's configuration, and print a note."""
     path = os.path.join(folder, CONFIG)
     with open(path, encoding="utf-8") as file:
         fields = json.load(file)
@@ -189,9 +189,9 @@ def _lengthen(folder, config, state):
 
 
 def start_from(state, config, digits, agent):
-    """Put an agent's weights into the state of a new run; return notes on the others.
+    """Put an agent's weights into the state of a new run; return notes on the rest.
 
-    Networks of another shape, and the last layer for other classes, start afresh.
+    Networks of another shape, and the last layer for other classes, are initialised.
     """
     ours, theirs = model_of(config).shapes(config), parameters.shapes(agent.params)
     fits = {name for name, shapes in ours.items() if theirs.get(name) == shapes}
@@ -218,7 +218,7 @@ def finish(folder, digits, history, pool):
     # More epochs may have been added since the best one.
     config = dataclasses.replace(agent.config, epochs=len(history))
     agent = agent._replace(config=config)
-    # The agent's file carries the time of the whole run wherever it is copied.
+    # The file may be copied elsewhere, so it holds the time of the whole run.
     speeds = [row["images_per_second"] for row in history]
     row |= {
         "seconds": history[-1]["seconds"],
@@ -253,7 +253,7 @@ def draw(folder, digits, agent, history, classes):
     """Draw curves, confusions, glimpses and mistakes, if any; return the paths.
 
     classes (N,): what the agent took the test images for; confusion.csv counts them.
-    What cannot be drawn, for want of memory or of room on the disk, is a warning.
+    A picture that does not fit into memory or on the disk is a warning.
     """
     # matplotlib takes as long to load as everything else
     from ramnp.figures import confusion, curves, film, glimpses
@@ -310,7 +310,7 @@ def draw(folder, digits, agent, history, classes):
 
 
 def refuse_if_in_use(folder):
-    """Refuse a folder that holds more than the remains of a killed start."""
+    """Refuse a folder that holds more than the hidden files of a killed start."""
     if not os.path.exists(folder):
         return
     if any(not name.startswith(".") for name in os.listdir(folder)):
@@ -321,7 +321,7 @@ def refuse_if_in_use(folder):
 
 
 def _compare_environment(saved, strict):
-    """Warn, or refuse if strict, where an environment may change the last bits."""
+    """Warn of (or, if strict, refuse) an environment that may change the last bits."""
     changed = [
         f"{name.replace('_', ' ')} {brief(saved.get(name))} then, {value} now"
         for name, value in saved_state.environment().items()
@@ -340,7 +340,7 @@ def _as_json(fields):
 
 
 def _comparison(config):
-    """Return a line with the paper's errors, if it has any for such a model."""
+    """Return a line with the paper's errors, or "" if it has none for this model."""
     published = PAPER_ERRORS.get(config.task, {}).get(paper_row(config))
     if not published:
         return ""

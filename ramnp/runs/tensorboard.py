@@ -25,7 +25,7 @@ def logger(folder):
 
 
 def scalars(row):
-    """Return {tag: number} for a row: one tag per number, of nested ones too."""
+    """Return {tag: number} for a row: one tag per number, nested ones included."""
     found = {}
     for name, value in row.items():
         if isinstance(value, dict):

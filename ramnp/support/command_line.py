@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_run(parser, default=None):
-    """Add RUN, what names an agent; it may be left out if there is a default."""
+    """Add RUN, the name of an agent, optional if there is a default."""
     shown = f" (default: {default})" if default else ""
     parser.add_argument(
         "run",
@@ -35,7 +35,7 @@ def add_data_and_threads(parser):
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help="images of your own: a folder with a folder of pictures for each class, a "
+        help="your own images: a folder with a folder of pictures for each class, a "
         ".csv, an .npz, or a folder of IDX files; see docs/OWN_DATA.md (default: MNIST, "
         "downloaded once; for a run or agent, its own data)",
     )
@@ -97,9 +97,10 @@ def run(main):
 
 
 def _open_streams():
-    """Make the standard streams usable: open where they are closed, for any character.
+    """Open closed standard streams, and let the others write any character.
 
-    A closed one would give its number to the next file, and be printed into.
+    Otherwise the next opened file would get the number of a closed stream, and be
+    overwritten by what is printed.
     """
     for number, name, mode in (
         (0, "stdin", "r"),

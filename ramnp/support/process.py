@@ -87,7 +87,7 @@ def refuse_to_train_in_worker():
     if WORKER in os.environ:
         raise UserError(
             "a script that registers its own functions is imported by every worker: "
-            'put what trains under if __name__ == "__main__":'
+            'put the training call under if __name__ == "__main__":'
         )
 
 

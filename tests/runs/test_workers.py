@@ -446,4 +446,4 @@ def test_training_without_a_guard_in_a_script_that_registers_is_refused(
     script = tmp_path / "mine.py"
     script.write_text(REWARD + TRAIN.replace('if __name__ == "__main__":', "if True:"))
     _, complaint = trained_by(script, tmp_path / "run", digits_file, "2")
-    assert 'put what trains under if __name__ == "__main__":' in complaint
+    assert 'put the training call under if __name__ == "__main__":' in complaint
