@@ -1,4 +1,4 @@
-"""What any test gets by naming it."""
+"""Fixtures for all tests."""
 
 import signal
 import socket
@@ -50,7 +50,7 @@ def pytest_runtest_setup(item):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Run chosen files in this process, since it takes workers seconds to start."""
+    """Run single files in this process, because workers take seconds to start."""
     return 0 if any(".py" in argument for argument in config.args) else None
 
 
@@ -65,7 +65,7 @@ def signals_as_before():
 
 @pytest.fixture
 def rng():
-    """A generator that starts afresh in each test."""
+    """A generator with the same seed in each test."""
     return np.random.default_rng(2014)
 
 

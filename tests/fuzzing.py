@@ -51,7 +51,7 @@ VALUES = [
 
 
 def spoil(script: bytes, arrays, meta):
-    """Return what a sound checkpoint holds with up to three changes of any kind."""
+    """Return the content of a valid checkpoint with up to three changes of any kind."""
     choices = Choices(script)
     arrays, whole = dict(arrays), {"meta": json.loads(json.dumps(meta))}
     for _ in range(1 + choices.byte() % 3):

@@ -1,4 +1,4 @@
-"""Tiny configurations that cover every pair of choices, and data as tiny."""
+"""Tiny configurations that cover every pair of choices, and tiny data."""
 
 import itertools
 
@@ -72,7 +72,7 @@ _ANY = {
 
 
 def pairwise(factors, allowed):
-    """Return rows, a choice of each factor, that hold every allowed pair of choices."""
+    """Return rows, one choice per factor, that cover every allowed pair of choices."""
     numbers = [range(len(choices)) for choices in factors]
     missing = {
         (i, a, j, b): None

@@ -1,4 +1,4 @@
-"""What several test files share: small digits, small settings, relative errors."""
+"""Helpers of several test files: small digits, small settings, relative errors."""
 
 import copy
 import gc
@@ -80,7 +80,7 @@ class Unread:
 
 
 def sealed(digits):
-    """Return digits whose test split fails whoever reads it."""
+    """Return digits whose test split raises an error when read."""
     return digits._replace(test=Split(*map(Unread, digits.test)))
 
 
@@ -102,7 +102,7 @@ TINY_RUN = [
 
 @np.errstate(over="ignore", invalid="ignore")
 def wrong_of(agent, error=50.0):
-    """What validation could say of an agent that looked at one image."""
+    """Return possible ErrorCounts of an agent that looked at one image."""
     images = small_split(0, 1, 12, 12).images / np.float32(255)
     trajectory = choices.model_of(agent.config).rollout(
         agent.params, images, None, agent.config

@@ -1,4 +1,4 @@
-"""What the tests of whole processes share: copies, comparisons and waiting."""
+"""Helpers for tests of whole processes: copies, comparisons and waiting."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ def outcome(folder):
 
 
 def is_alive(pid):
-    """Return whether a process runs, be it a child that nobody has waited for."""
+    """Return whether a process runs; a zombie does not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

@@ -342,7 +342,7 @@ def gradient_of_batch(params, split, parts, rngs, config, std, augmented):
 
 
 def sums_of(episodes, config, std):
-    """Return what the row of metrics says of the rows of a batch, summed."""
+    """Return the sums over a batch from which the row of metrics is computed."""
     sums = dict.fromkeys(
         ("cross_entropy", "baseline_loss", "wrong", "saturated", "means", "rows"), 0
     )
@@ -362,7 +362,7 @@ def sums_of(episodes, config, std):
 
 
 def evaluate(params, split, name, config, std, rollouts=1, sampled=True, chunk=250):
-    """Return the errors in percent on frozen scenes, and what the policy did there."""
+    """Return the errors in percent on frozen scenes, and the policy's diagnostics."""
     T = config.num_glimpses if config.model == "ram" else 1
     wrong, wrong_of_mean, first_rows, by_class = np.zeros(T), 0, [], {}
     for start in range(0, len(split.labels), chunk):

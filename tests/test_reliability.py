@@ -170,7 +170,7 @@ def temporary_files(folder):
 
 @pytest.mark.parametrize("chains", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_chains_of_five_stops(nursery, digits_file, tmp_path, chains):
-    """A run stopped five times at random, kills included, ends with the same bits.
+    """A run stopped five times at random, kills included, ends bit-identically.
 
     Each time, one or two threads resume it.
     """

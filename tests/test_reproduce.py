@@ -423,7 +423,7 @@ def parent_of(pid):
 def test_a_dask_worker_killed_in_the_middle_loses_nothing(
     cluster, digits_file, tmp_path, uninterrupted
 ):
-    """Its run saves and stops, and another worker resumes it to the same bits."""
+    """Its run saves and stops, and another worker resumes it bit-identically."""
     tiny = Study(tmp_path, digits_file, cluster)
     with tiny.start() as process:
         pid, _ = tiny.wait_until_both_are_under_way()

@@ -1,4 +1,4 @@
-"""The plan of the house, checked against the source files.
+"""The package's structure, checked against the source files.
 
 The floors themselves are import-linter's contracts in pyproject.toml.
 """

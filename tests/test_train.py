@@ -54,7 +54,7 @@ def test_a_run_folder_holds_everything(finished_run):
 def test_the_same_command_gives_the_same_bits_in_a_fresh_process(
     finished_run, digits_file, tmp_path
 ):
-    """Weights, metrics and result, whatever the number of threads."""
+    """Weights, metrics and result are bit-identical, with any number of threads."""
     folder = tmp_path / "run"
     given = ["--data", digits_file, "--run", str(folder), "--threads=1"]
     done = call(*TINY_RUN, *given)

@@ -42,7 +42,7 @@ def test_an_agents_file_needs_the_data(finished_run, digits_file, tmp_path, open
     assert pages[0] == pages[1] and not opened
 
 
-def test_what_does_not_look_is_one_line(digits_file, tmp_path, no_pictures):
+def test_a_comparison_network_is_one_line(digits_file, tmp_path, no_pictures):
     """Networks that see the whole image, told before any data is read."""
     folder = str(tmp_path / "whole")
     settings = ["--model=fc", "--image-height=12", "--image-width=12"]

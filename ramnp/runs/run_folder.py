@@ -206,9 +206,9 @@ def start_from(state, config, digits, agent):
         )
     if state.average.size:
         state.average[...] = state.vector
-    return (
-        f"starting afresh, for want of weights that fit: {', '.join(fresh)}",
-    ) * bool(fresh)
+    return (f"initialised anew, because no weights fit: {', '.join(fresh)}",) * bool(
+        fresh
+    )
 
 
 def finish(folder, digits, history, pool):

@@ -1,4 +1,4 @@
-"""Digits are bent as a smooth displacement of a coarse grid bends them, no further."""
+"""Digits are deformed by a smooth displacement of a coarse grid."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Arrays of images and labels: every form people have them in, or one line of advice."""
+"""Arrays of images and labels: every common form is read, or refused in one line."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def with_value(value, dtype):
         ([[[1, 2]], [[1, 2, 3]]], "resize them"),
     ],
 )
-def test_what_is_no_stack_of_images_is_told_with_a_remedy(images, message):
+def test_other_arrays_are_refused_with_advice(images, message):
     """One line each, whatever is wrong."""
     with pytest.raises(DataError, match=message) as error:
         as_images(images)
@@ -131,12 +131,12 @@ def test_labels_that_are_no_classes_are_refused(labels):
     ids=["constant", "divided by 255 twice", "0 to 16", "200 to 225"],
 )
 def test_images_almost_without_contrast_are_refused(images):
-    """They would train all the same, to a worse result."""
+    """Training on them would give a worse result without an error."""
     with pytest.raises(DataError, match="scale the pixels"):
         doubts(images)
 
 
-def test_odd_images_are_told_and_usual_ones_are_not():
+def test_suspicious_images_give_warnings_and_usual_ones_do_not():
     """Dim, blank or inverted ones, each with its remedy."""
     images = np.zeros((9, 8, 8), np.uint8)
     images[:, 2:6, 2:6] = 250

@@ -1,4 +1,4 @@
-"""A user's own data, in each layout that people have: read whole, or refused in a line."""
+"""A user's own data: each common layout is read whole, or refused in one line."""
 
 import gzip
 import io

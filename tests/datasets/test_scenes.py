@@ -146,7 +146,7 @@ def test_clutter_comes_from_other_digits_of_the_split(rng):
 
 @pytest.mark.parametrize("num_clutter", [4, 8])
 def test_the_number_of_pieces_is_the_setting(rng, num_clutter):
-    """Exactly so many pieces of 8 x 8 pixels are added."""
+    """Exactly that number of pieces of 8 x 8 pixels is added."""
     split = flat_split([0, 1])
     config = Config(canvas_size=100, num_clutter=num_clutter)
     images = composed(split, np.zeros(50, int), rng, config)
@@ -296,7 +296,7 @@ def test_a_canvas_smaller_than_the_digits_is_one_line(rng):
 
 
 @pytest.mark.parametrize("model", ["fc", "conv"])
-def test_a_baseline_for_images_of_another_size_is_one_line(rng, model):
+def test_a_comparison_network_for_another_size_is_one_line(rng, model):
     """It says which size it takes; a canvas has its own, and the agent needs none."""
     split, index = small_split(0, 5, height=20, width=28), np.arange(5)
     with pytest.raises(DataError, match="takes 28 x 28 pixels, .* 20 x 28") as error:

@@ -1,4 +1,4 @@
-"""Splits: drawn once and for all, from every class alike, without losing an image."""
+"""Splits: fixed, stratified by class, without losing an image."""
 
 import numpy as np
 import pytest

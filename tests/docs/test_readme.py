@@ -1,4 +1,4 @@
-"""What README and docs say can be done can be done: links, commands, code."""
+"""The links, commands and code in README and docs work."""
 
 import importlib
 import os

@@ -119,7 +119,7 @@ def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, epochs):
     assert_apart([text for text in texts if text.get_text()])
 
 
-def test_what_is_not_a_number_is_left_out(tmp_path, drawn):
+def test_values_that_are_not_numbers_are_left_out(tmp_path, drawn):
     """Missing, null, NaN and infinite values leave a gap; unknown keys are ignored.
 
     A metric without values, or with zeros alone, has no panel.

@@ -156,10 +156,10 @@ def test_only_clutter_brings_digits_to_cut(rng):
 
 
 @pytest.mark.parametrize("kind", ["fc", "conv"])
-def test_what_does_not_look_is_told(kind):
+def test_a_comparison_network_is_refused(kind):
     """One line that names the model."""
     agent = Agent({}, small_config(model=kind), 0.2)
-    with pytest.raises(UserError, match=f"run7 is a {kind} network.*not look around"):
+    with pytest.raises(UserError, match=f"run7 is a comparison network .{kind}."):
         page.check(agent, "run7")
 
 

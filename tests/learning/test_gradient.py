@@ -1,4 +1,4 @@
-"""What one shard adds to a step."""
+"""The gradient of one shard."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_the_gradient_goes_into_the_row_of_the_shard(learner, memory, now, confi
 
 
 def test_nothing_is_kept_from_one_call_to_the_next(learner, memory, now):
-    """Whatever was learned between, the same question has the same answer."""
+    """The same arguments give the same result after other calls in between."""
     first = learn(learner, now, 0, [3, 1, 4])
     gradient = memory[1].copy()
     learn(learner, now, 1, [5, 9, 2])

@@ -97,7 +97,7 @@ def test_unknown_names_are_one_line(option):
 
 
 def digits_of(count, shape, names="ab", background=0):
-    """Digits with so many training images of this shape, all of one class."""
+    """Return Digits with `count` training images of this shape, all of one class."""
     images = np.full((count, *shape), background, np.uint8)
     split = Split(images, np.zeros(count, np.uint8))
     return Digits(split, split, split, "", tuple(names))

@@ -191,7 +191,7 @@ def test_loss_is_the_formula(rng, options):
 
 @every_option
 def test_gradients_of_the_hybrid_loss(rng, options):
-    """Under replay, each network's gradient is the derivative of what may teach it.
+    """Under replay, each network's gradient is the derivative of its loss terms.
 
     Locations, returns and advantages stand fixed. Where an option keeps a loss term
     out of the core and the glimpse network, that term weighs nothing for them.
@@ -358,7 +358,7 @@ def test_two_rollouts_give_the_mean_of_two_gradients(rng, baseline):
 
 
 def test_the_random_policy_has_no_loss_and_no_gradient(rng):
-    """Class and baseline are learned as ever, the location network stays as it is."""
+    """Class and baseline are trained as usual; the location network is unchanged."""
     config = small_config(policy="random", policy_into_core=True, reward="gain")
     episode = Episode(rng, config)
     losses, grads = episode.losses(episode.params), episode.grads()

@@ -1,4 +1,4 @@
-"""The loop: honest sums, the schedules, and what stops it."""
+"""The training loop: correct sums, schedules, and divergence."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Who teaches whom, exactly."""
+"""Which loss term trains which network, with exact zeros elsewhere."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_path(row):
 
 
 def test_matrix_of_the_paper():
-    """Cross-entropy teaches what it goes through, each head is taught by its term."""
+    """Cross-entropy trains its path; each other head is trained by its own term."""
     taught = {
         (row.subject.partition(",")[0], row.tensor)
         for row in ROWS

@@ -21,7 +21,7 @@ CLOCKS = {"seconds", "images_per_second"}
 
 
 def train(config, digits, folder, threads=1, save_every=0):
-    """Train, or go on where the folder's checkpoint is; return the final state."""
+    """Train, or resume from the folder's checkpoint; return the final state."""
     folder.mkdir(exist_ok=True)
     path = folder / "checkpoint.npz"
     now = initial(config, 90)
@@ -111,7 +111,7 @@ def test_stopped_during_an_evaluation_it_resumes_to_the_same_bits(
 def test_a_chain_of_stops_reaches_the_same_bits(
     digits, tmp_path, monkeypatch, uninterrupted
 ):
-    """Stopped after every single step, the run still ends on the same bits."""
+    """Stopped after every single step, the run still ends bit-identically."""
     for _ in range(12):
         with monkeypatch.context() as patch:
             signal_in_step(patch, signal.SIGINT, {0})
@@ -127,10 +127,10 @@ def test_the_number_of_threads_changes_no_bit(threads, digits, tmp_path, uninter
 
 
 @pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
-def test_resumed_with_another_number_of_threads_no_bit_changes(
+def test_resuming_with_another_number_of_threads_changes_no_bit(
     first, then, digits, tmp_path, monkeypatch, uninterrupted
 ):
-    """Who worked on the shards before is not in the checkpoint."""
+    """The checkpoint does not depend on which process computed a shard."""
     with monkeypatch.context() as patch:
         signal_in_step(patch, signal.SIGINT, {5})
         with pytest.raises(signals.Interrupted):
@@ -139,7 +139,9 @@ def test_resumed_with_another_number_of_threads_no_bit_changes(
 
 
 @pytest.mark.parametrize("model", ["fc", "conv"])
-def test_the_number_of_threads_changes_no_bit_of_a_baseline(model, digits, tmp_path):
+def test_the_number_of_threads_changes_no_bit_of_a_comparison_network(
+    model, digits, tmp_path
+):
     """All models take the same path."""
     config = tiny_config(model=model, image_height=12, image_width=12, filter_size=5)
     one, two = (train(config, digits, tmp_path / str(n), n) for n in (1, 2))
@@ -154,7 +156,7 @@ def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
 
 
 def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupted):
-    """Evaluation has a stream of its own."""
+    """Evaluation has a separate stream."""
     config = tiny_config()
     now = initial(config, 90)
     trainer = Trainer(config, digits.train, now)
@@ -164,7 +166,7 @@ def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupt
 
 
 def test_the_epoch_is_chosen_on_validation_digits_alone(digits, tmp_path, monkeypatch):
-    """Until the last epoch is over, nobody reads the test split."""
+    """Nothing reads the test split before the last epoch is over."""
     splits = []
     count_errors = training.count_errors
 
@@ -217,7 +219,7 @@ def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
     assert 0.1 < best.location_std < 0.2
 
 
-def test_an_agent_may_scatter_less_where_it_is_judged(digits, tmp_path):
+def test_evaluation_may_use_a_smaller_standard_deviation(digits, tmp_path):
     """Training draws as ever, to the bit; best.npz holds the other standard deviation."""
     for std in (0.0, 0.01):
         train(tiny_config(evaluation_location_std=std), digits, tmp_path / str(std))
@@ -278,7 +280,7 @@ def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
 def test_a_pixel_that_is_no_number_stops_the_run_at_once(
     pixel, digits, tmp_path, monkeypatch
 ):
-    """Should one ever get past the readers: the first step tells, nothing is saved."""
+    """If one gets past the readers, the first step reports it and saves nothing."""
     compose = scenes.compose
 
     def compose_broken(*arguments, **options):

@@ -1,4 +1,4 @@
-"""A run's data is found again, or one line says why not; nothing else is taken for it."""
+"""A run's data is found again, or one line says why not; it is never replaced."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def test_evaluate_tests_on_the_data_of_the_run(own_run, capsys, monkeypatch, tmp
 
 
 def test_data_that_is_missing_or_has_changed_is_one_line(run, tmp_path):
-    """It is never replaced by MNIST or by what stands there now."""
+    """It is never replaced by MNIST or by other data at its path."""
     data = tmp_path / "bars.npz"
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps(config | {"data": str(data)}))

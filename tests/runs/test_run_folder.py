@@ -214,7 +214,7 @@ def test_a_finished_run_is_trained_longer(copy, finished_run, capsys):
 
 
 def test_a_run_starts_from_trained_weights(copy, digits_file, tmp_path, capsys):
-    """With the agent's settings and data, but for what is given; resumable at once."""
+    """With the agent's settings and data, except those given; resumable at once."""
     folder = tmp_path / "second"
     start = ["--init-from", str(copy), "--run", str(folder), "--learning-rate=1e-30"]
     assert train.main([*start, "--epochs=1", "--average-decay=0"]) == 0
@@ -227,14 +227,14 @@ def test_a_run_starts_from_trained_weights(copy, digits_file, tmp_path, capsys):
 
 
 def test_a_run_from_trained_weights_may_have_other_classes(copy, tmp_path, capsys):
-    """The last layer starts afresh; networks of other sizes as well, and are told."""
+    """The last layer and networks of other sizes are initialised, and named."""
     split = small_split(3, 126, 12, 12)
     np.savez(tmp_path / "few.npz", images=split.images, labels=split.labels % 3)
     start = ["--init-from", str(copy), "--data", str(tmp_path / "few.npz")]
     few = ["--learning-rate=1e-30", "--epochs=1", "--average-decay=0"]
     folder = tmp_path / "second"
     assert train.main([*start, *few, "--run", str(folder)]) == 0
-    assert "starting afresh, for want of weights that fit: action" in (
+    assert "initialised anew, because no weights fit: action" in (
         capsys.readouterr().out
     )
     before, after = (agent_file.load(path) for path in (copy, folder))
@@ -245,8 +245,8 @@ def test_a_run_from_trained_weights_may_have_other_classes(copy, tmp_path, capsy
     other = str(tmp_path / "third")
     assert train.main([*start, *few, "--run", other, "--h-size=17"]) == 0
     out = capsys.readouterr().out
-    assert "that fit: core, location, action, baseline" in out
-    with pytest.raises(UserError, match="drop --init-from"):
+    assert "no weights fit: core, location, action, baseline" in out
+    with pytest.raises(UserError, match="leave out --init-from"):
         train.main([*start, "--run", other, "--resume"])
 
 
@@ -268,7 +268,7 @@ def test_confusions_and_mistakes_are_counted_and_drawn(finished_run):
 
 
 def test_the_next_command_is_right_when_pasted(digits_file, tmp_path, capsys):
-    """Paths are quoted; data of one's own has no paper's figure and no next task."""
+    """Paths are quoted; a user's own data has no error in the paper and no next task."""
     folder = tmp_path / "my run"
     assert train.main([*TINY_RUN, "--data", digits_file, "--run", str(folder)]) == 0
     out = capsys.readouterr().out
@@ -296,7 +296,7 @@ def test_the_next_command_is_right_when_pasted(digits_file, tmp_path, capsys):
 
 
 def test_mnist_is_compared_with_the_paper(digits_file, tmp_path, monkeypatch, capsys):
-    """By its SHA-256 alone, in whatever form it was given."""
+    """MNIST is recognised by its SHA-256, in any file format."""
     digits = mnist.load(digits_file)
     monkeypatch.setattr(mnist, "DIGEST", digits.sha256)
     monkeypatch.chdir(tmp_path)
@@ -308,7 +308,7 @@ def test_mnist_is_compared_with_the_paper(digits_file, tmp_path, monkeypatch, ca
 
 
 def test_fit_trains_from_python_and_returns_agent_and_history(digits_file, tmp_path):
-    """What the command does, in a call: the same bits, and then it can be resumed."""
+    """The call is bit-identical to the command, and the run can be resumed."""
     folder = str(tmp_path / "run")
     settings = {"epochs": 2, "h_size": 16, "num_glimpses": 3, "batch_size": 24}
     agent, history = ramnp.fit(folder, data=digits_file, threads=1, **settings)

@@ -88,8 +88,8 @@ def test_another_configuration_is_refused_by_name(saved, changes, option):
         state.load(saved[1], small_config(**(settings | changes)), 50, SUM)
 
 
-def test_a_setting_younger_than_the_checkpoint_has_its_default(saved):
-    """A run goes on under a version that knows more settings."""
+def test_a_setting_added_since_the_checkpoint_has_its_default(saved):
+    """A run resumes under a version that has more settings."""
     arrays, meta = checkpoint.load(saved[1])
     config = _without(meta["config"], "plain_share")
     checkpoint.save(saved[1], arrays, meta | {"config": config})
@@ -185,7 +185,7 @@ def test_a_sound_file_with_a_foreign_state_is_refused(saved, spoil):
     "examples", [200, pytest.param(100_000, marks=pytest.mark.slow)]
 )
 def test_fuzzed_states(saved, examples):
-    """One kind of error at most, and a run can go on from what is accepted."""
+    """At most one kind of error, and a run can resume from any accepted state."""
     _, path = saved
     sound = checkpoint.load(path)
     split = small_split(0, 50, 12, 12)

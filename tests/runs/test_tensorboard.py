@@ -57,7 +57,7 @@ def test_nested_numbers_have_a_name_each():
 
 
 def test_without_the_package_one_line_says_how_to_get_it(monkeypatch, tmp_path):
-    """It is an extra: nobody else needs it."""
+    """It is an optional extra."""
     monkeypatch.setitem(sys.modules, "tensorboard.summary", None)
     with pytest.raises(UserError, match="pip install tensorboard"):
         tensorboard.logger(tmp_path)

@@ -1,4 +1,4 @@
-"""Processes that share the shards: same answers, and none is ever left behind."""
+"""Worker processes: identical results, and no process is left behind."""
 
 import contextlib
 import errno
@@ -110,7 +110,7 @@ def test_closed_nothing_is_left(now):
 
 
 def test_a_worker_that_is_killed_is_named(team, now):
-    """Its number and the signal, on one line; this process goes on alone."""
+    """One line names its process id and the signal; this process continues alone."""
     (pid,) = team.pids
     os.kill(pid, signal.SIGKILL)
     asked = jobs(now, [3], [1], [4])
@@ -134,14 +134,14 @@ def test_a_worker_does_not_notice_what_stops_others(team, now):
 
 
 def test_a_bug_in_a_worker_shows_where_it_is(team, now):
-    """The exception itself, with the worker's traceback."""
+    """The training process raises the exception, with the worker's traceback."""
     with pytest.raises(IndexError, match="40") as error:
         team(jobs(now, [3], [40]))
     (note,) = error.value.__notes__
     assert note.startswith("in a worker process:\nTraceback") and "gradient.py" in note
 
 
-def test_what_a_user_can_mend_comes_as_it_is(now):
+def test_a_user_error_in_a_worker_is_raised_unchanged(now):
     """A DataError of a worker is a DataError here."""
     few = SPLIT._replace(images=SPLIT.images[:1], labels=SPLIT.labels[:1])
     config = small_config(num_classes=10, canvas_size=20, num_clutter=2, clutter_size=3)
@@ -185,7 +185,7 @@ def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_where_no_memory_can_be_shared(now):
+def test_without_shared_memory_one_line_says_so(now):
     """One line says how to do without."""
     with (
         pytest.raises(UserError, match="cannot start a worker .*: File too large; use"),
@@ -232,7 +232,7 @@ def test_without_the_call_that_makes_files_in_memory(now, monkeypatch):
 
 
 def test_the_state_is_saved_when_a_worker_is_lost(tmp_path, monkeypatch):
-    """The steps before stand, and resumed the run ends on the same bits."""
+    """Earlier steps are kept, and the resumed run ends bit-identically."""
     config = small_config(num_classes=10, batch_size=12, epochs=2)
     digits = Digits(SPLIT, SPLIT, SPLIT, sha256="0" * 64)
     whole = initial(config, 40)
@@ -298,7 +298,7 @@ def test_a_script_without_a_guard_runs_once_and_anywhere(tmp_path):
     assert len(line.split()) == 2 and not any(map(is_there, line.split()))
 
 
-def test_where_the_one_that_trains_is_killed_its_workers_end():
+def test_workers_end_when_the_training_process_is_killed():
     """Within a second, by themselves; no shared memory has a name that could stay."""
     named = os.listdir("/dev/shm")
     command = [sys.executable, "-c", PROGRAM.format(root=str(ROOT), steps=10**9)]
@@ -336,8 +336,8 @@ def run(digits_file, tmp_path):
             process.kill()
 
 
-def test_a_signal_to_all_of_a_run_stops_it_as_one_to_the_first(run, tmp_path):
-    """Ctrl-C at a terminal: one line, all saved, the exit code, and nobody is left."""
+def test_a_signal_to_all_processes_stops_the_run_like_one_to_the_first(run, tmp_path):
+    """Ctrl-C at a terminal: one line, all saved, the exit code, and no process left."""
     pids = children(run.pid)
     os.killpg(run.pid, signal.SIGINT)
     _, complaint = run.communicate(timeout=60)
@@ -349,7 +349,7 @@ def test_a_signal_to_all_of_a_run_stops_it_as_one_to_the_first(run, tmp_path):
     assert f"after step {step:,}: everything is saved" in line
 
 
-def test_a_second_signal_ends_all_at_once(run):
+def test_a_second_signal_ends_all_processes_at_once(run):
     """The first process by it, the worker by itself."""
     (pid,) = children(run.pid)
     os.kill(int(pid), signal.SIGSTOP)  # a step that does not end, this one or the next
@@ -410,7 +410,7 @@ def trained_by(script, folder, digits_file, threads):
 
 
 @pytest.mark.parametrize("place", ["module", "script"])
-def test_a_reward_from_outside_the_package_gets_to_the_workers(
+def test_a_reward_from_outside_the_package_reaches_the_workers(
     place, digits_file, tmp_path
 ):
     """Registered in a module or in the script itself: one thread, two, the same bits."""

@@ -1,4 +1,4 @@
-"""Runs in processes of their own: started, stopped, killed and resumed."""
+"""Runs in separate processes: started, stopped, killed and resumed."""
 
 import importlib.util
 import os

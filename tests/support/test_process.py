@@ -1,4 +1,4 @@
-"""What a process settles: BLAS threads, memory, module path."""
+"""Settings of a process: BLAS threads, memory, module path."""
 
 import contextlib
 import os

@@ -155,7 +155,7 @@ with signals.{how}():
 
 
 def test_a_hang_up_that_is_ignored_stays_so(monkeypatch):
-    """nohup has it ignored: the command goes on when the terminal has gone."""
+    """Under nohup it is ignored: the command continues without the terminal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with signals.raised(), signals.held_back():
