@@ -74,7 +74,7 @@ def main(arguments):
 
 
 class Point:
-    """One configuration of the cluttered task, and what it has cost so far."""
+    """One configuration of the cluttered task, and its measured cost."""
 
     def __init__(self, split, B, **changes):
         config = make_config("cluttered", "quick", batch_size=max(B, 2), **changes)
@@ -92,7 +92,7 @@ class Point:
         self.seconds.append([_seconds(f, max(1, BATCH // self.B)) for f in parts])
 
     def cost(self):
-        """Return the milliseconds per image: in all, and of its parts."""
+        """Return the milliseconds per image, in total and by part."""
         scene, learned, *pyramid = 1000 * np.median(self.seconds, axis=0) / self.B
         parts = {"total": scene + learned, "scene": scene}
         if pyramid:
@@ -118,7 +118,7 @@ class Point:
 
 
 def _seconds(function, times):
-    """Return the processor's seconds that a call takes, after one that warms caches."""
+    """Return the processor time of a call in seconds, after one that warms caches."""
     function()
     began = time.process_time()
     for _ in range(times):

@@ -40,7 +40,7 @@ def _draw_batch(ax, rows):
 
 
 def _draw_side(ax, rows):
-    """Draw the agent, with and without what reads every pixel, beside conv."""
+    """Draw the agent, with and without the parts that read every pixel, and conv."""
     side = [row["side"] for row in rows]
     for name, key, part, colour in (
         ("convolutional", "convolutional", "total", COLOURS["policy"]),

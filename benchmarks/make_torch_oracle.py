@@ -98,7 +98,7 @@ def draw_parameters(rng, c):
 
 
 def overlaps(start, cell, patch_size, length):
-    """Return (patch, length): what of each cell of a patch each pixel covers."""
+    """Return (patch, length), the share of each cell of a patch that a pixel covers."""
     rows = torch.zeros(patch_size, length, dtype=torch.float64)
     for i in range(patch_size):
         low, high = start + i * cell, start + (i + 1) * cell
@@ -149,7 +149,7 @@ def unroll(p, images, locations, c):
 
 
 def returns(logits, labels, c):
-    """Return R (T - 1, N): what each choice leads to, discounted."""
+    """Return R (T - 1, N), the discounted return of each choice."""
     log_p = torch.stack(
         [torch.log_softmax(z, dim=1)[range(len(labels)), labels] for z in logits]
     )
@@ -182,7 +182,7 @@ def advantages(R, baselines, c):
 
 
 def solve(rng, settings):
-    """Return what is stored of one configuration, {name: array}."""
+    """Return the stored arrays of one configuration, {name: array}."""
     c = DEFAULTS | SIZES | settings
     parameters = draw_parameters(rng, c)
     images = torch.tensor(rng.random((3, 10, 13)))

@@ -39,7 +39,7 @@ PASSES = {"training": 4, "prediction of 1,000": 1, "prediction of 1": 20}
 
 
 def main(arguments):
-    """Compare the tasks asked for, print and perhaps write what came out."""
+    """Compare the chosen tasks; print the results, and write them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--task", nargs="+", choices=TASKS, default=["centered", "cluttered"]
@@ -47,7 +47,7 @@ def main(arguments):
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--data")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     digits = mnist.load(options.data)
@@ -63,7 +63,7 @@ def main(arguments):
 
 
 def compare(trainer, digits, pairs):
-    """Check, time and print the task of a trainer; return its figures."""
+    """Check, time and print the task of a trainer; return its numbers."""
     config = trainer.config
     agent = Agent(trainer.params, config, config.location_std)
     index = np.arange(PREDICTED)
@@ -117,7 +117,7 @@ def compare(trainer, digits, pairs):
 
 
 def duel(ours, theirs, count, passes, pairs):
-    """Let two functions take turns; return their rates in images, and the ratio."""
+    """Time two functions alternately; return their rates in images, and the ratio."""
     for _ in range(2):
         take_turns(ours, theirs, passes)
     seconds = np.array([take_turns(ours, theirs, passes) for _ in range(pairs)])
@@ -132,7 +132,7 @@ def duel(ours, theirs, count, passes, pairs):
 
 
 def take_turns(a, b, passes):
-    """Return the seconds that a pass of each takes, one after the other."""
+    """Return the seconds of one pass of each, one after the other."""
     marks = [time.perf_counter()]
     for function in (a, b):
         for _ in range(passes):
@@ -167,7 +167,7 @@ def prediction(forward, images):
 
 
 def check(peer, loss, images, labels, tolerance):
-    """Raise unless loss and gradients are ours, at the locations that it drew."""
+    """Raise unless loss and gradients equal ramnp's, at the locations that it drew."""
     config = peer.config
     value, locations = loss(torch.from_numpy(images), torch.from_numpy(labels))
     value.backward()
@@ -183,7 +183,7 @@ def check(peer, loss, images, labels, tolerance):
         trajectory, labels, R, advantage, config, config.location_std
     )
     grads = model.backward(*reinforce.hybrid_loss_backward(cache), trajectory, config)
-    # The peer leaves the constant of the Gaussian out.
+    # The peer leaves out the constant of the Gaussian.
     constant = np.log(2 * np.pi * config.location_std**2)
     ours = losses.total - config.policy_weight * constant * advantage.sum() / len(
         labels

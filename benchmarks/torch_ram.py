@@ -80,7 +80,7 @@ class RAM(nn.Module):
         return torch.stack(locations), self.action(h), torch.stack(mus), baseline
 
     def loss(self, images, labels):
-        """Return the hybrid loss of the quick recipe, and the locations it is of."""
+        """Return the hybrid loss of the quick recipe, and its locations."""
         config = self.config
         locations, logits, mu, baseline = self(images)
         T, B = logits.shape[:2]

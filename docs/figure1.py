@@ -62,7 +62,7 @@ def draw_sensor(figure, ax):
 
 
 def draw_glimpse_network(ax):
-    """Draw how what is seen and where it is seen meet in one vector."""
+    """Draw the glimpse network: what and where, combined in one vector."""
     title(ax, 4.2, 6.75, "B  Glimpse network")
     what, where = COLOURS["what"], COLOURS["where"]
     for y, source, words, colour, between in (

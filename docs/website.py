@@ -48,7 +48,7 @@ learning.evaluation learning.predictor learning.choices datasets.scenes datasets
 
 
 def stage(folder):
-    """Copy what the site is made of into a folder, with an index and an API page."""
+    """Copy the sources of the site into a folder, with an index and an API page."""
     files = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
     for name in filter(None, files.split("\0")):
         target = folder / name
@@ -76,7 +76,7 @@ def stage(folder):
 
 
 def _within(page, text):
-    """Return a page whose links hold in the site.
+    """Return a page whose links work in the site.
 
     Links to folders, and to what is not copied, become plain text; anchors are written
     as Sphinx makes them, not as Jupyter does.

@@ -1,4 +1,4 @@
-"""Search for a file that a reader of ours takes badly, guided by coverage.
+"""Search for a file that breaks a reader, guided by coverage.
 
 python fuzz/readers.py READER [options of libFuzzer]
 """
@@ -48,7 +48,7 @@ def sound_agent():
 
 
 def sealed(content):
-    """Put the right SHA-256 at the end, which no fuzzer would ever guess."""
+    """Write the correct SHA-256 at the end, which no fuzzer could guess."""
     content = content[:-71]
     return content + b"sha256:" + hashlib.sha256(content).hexdigest().encode()
 

@@ -26,7 +26,7 @@ def parse(arguments):
         "--figure",
         metavar="PATH",
         type=Path,
-        help="also draw what was measured, as a PNG",
+        help="also draw the measurements, as a PNG",
     )
     what.add_argument(
         "--planted-bugs",

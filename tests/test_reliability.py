@@ -63,7 +63,7 @@ for line in sys.stdin:
 
 
 class Nursery:
-    """Starts training runs one after the other, each in a process of its own."""
+    """Starts training runs one after the other, each in a separate process."""
 
     def __init__(self, process, out):
         self.process, self.out = process, out

@@ -1,4 +1,4 @@
-"""python -m ramnp.watch: one file, from whatever names an agent."""
+"""python -m ramnp.watch: one file, from a run folder, an agent's file or a task."""
 
 import json
 import webbrowser

@@ -109,7 +109,7 @@ def load(
 
 
 def _complete(folder, progress):
-    """Fetch what is missing of MNIST into its folder."""
+    """Download the missing files of MNIST into its folder."""
     found = find_idx(folder) if folder.is_dir() else {}
     missing = {name: SHA256[name] for name in SHA256 if name not in found}
     if missing:
@@ -122,7 +122,7 @@ def _does_not_exist(path):
     hint = f"did you mean {parent / near[0]}?" if near else "check the path"
     return (
         f"the data {path} does not exist: {hint} (MNIST needs no --data; to keep it in "
-        "a folder of its own, set RAMNP_DATA)"
+        "another folder, set RAMNP_DATA)"
     )
 
 

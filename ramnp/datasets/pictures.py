@@ -64,7 +64,7 @@ def as_digit(image, size):
     """
     paper = np.median(image)
     ink = np.clip(image.astype(np.float32) - paper, 0, None)
-    # What is fainter than a third of the darkest ink is shadow and paper.
+    # Anything fainter than a third of the darkest ink is shadow or paper.
     mask = ink > ink.max() / 3
     if not mask.any():
         raise UserError("the picture has no ink: give a digit on plain paper")

@@ -17,7 +17,7 @@ _TOLERANCES = {"PyTorch's gradcheck": 1e-3, "JAX's check_grads": 1e-5}
 
 @styled
 def draw_proofs(errors, limits, step_errors, exact, estimates, path):
-    """Draw what the proofs measured, as a PNG.
+    """Draw the measurements of the proofs, as a PNG.
 
     errors {oracle: {tensor: error}} and limits {oracle: limit}; step_errors, rows of
     step, error of the complex step and error of differences; exact, a derivative, and

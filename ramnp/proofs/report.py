@@ -1,4 +1,4 @@
-"""The proofs as text: a line per tensor or case, with what was measured."""
+"""The proofs as text: a line per tensor or case, with its measured errors."""
 
 from ramnp.proofs import expectation, gradient_paths, oracles, subjects
 from ramnp.support.text import columns

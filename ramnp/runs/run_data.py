@@ -27,7 +27,7 @@ def load(config, data, sha256=None, class_names=None):
 def load_again(run, agent, data=None):
     """Return the Digits that an agent was trained on, or those at the path `data`.
 
-    run: what the agent was loaded from. Raises UserError if its own data is missing or
+    run: the source of the agent. Raises UserError if its own data is missing or
     has changed; warns on stderr if `data` is other data.
     """
     about = agent.data or recorded(run)

@@ -252,7 +252,7 @@ def finish(folder, digits, history, pool):
 def draw(folder, digits, agent, history, classes):
     """Draw curves, confusions, glimpses and mistakes, if any; return the paths.
 
-    classes (N,): what the agent took the test images for; confusion.csv counts them.
+    classes (N,): the predicted classes of the test images; confusion.csv counts them.
     A picture that does not fit into memory or on the disk is a warning.
     """
     # matplotlib takes as long to load as everything else

@@ -102,7 +102,7 @@ def check_same_config(path, saved, given):
 
 
 def environment():
-    """Return what the last bits of a result depend on besides the run itself."""
+    """Return the properties of the machine on which the last bits of a result depend."""
     return {
         "numpy": np.__version__,
         "blas_threads": process.blas_threads(),

@@ -82,7 +82,7 @@ class Workers:
     def __call__(self, shards):
         """Compute the gradients of a list of Shards as ShardGradients does.
 
-        Raises what a worker raises, and WorkerError if one has ended. After any
+        Raises the exception of a worker, and WorkerError if one has ended. After any
         exception, this process continues alone.
         """
         count = len(self._workers) + 1

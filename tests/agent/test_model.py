@@ -90,7 +90,7 @@ def test_shapes(rng, T, options):
 @pytest.mark.parametrize("first_glimpse", ["random", "center"])
 @pytest.mark.parametrize("rollouts", [1, 3])
 def test_rollout_then_replay_gives_the_same_bits(rng, first_glimpse, dtype, rollouts):
-    """Replay at the locations of a rollout repeats it, whatever the options."""
+    """Replay at the locations of a rollout repeats it, with all options."""
     config = small_config(first_glimpse=first_glimpse, locator_hidden_size=5)
     params = model.init(rng, config, dtype)
     images = rng.random((B, HEIGHT, WIDTH)).astype(dtype)
@@ -200,7 +200,7 @@ PATHS = {
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_gradient_paths(rng, options):
-    """Class, mean and baseline teach exactly the networks that the options allow.
+    """Class, mean and baseline train exactly the networks that the options allow.
 
     Everything else gets a gradient of exactly 0: no class reaches the location network
     by the sampled location or by where it was, no policy or baseline the core, unless
@@ -275,7 +275,7 @@ def test_deterministic_rollout_repeats_and_draws_nothing(rng):
 
 
 def test_rollouts_draw_from_the_generator_given(rng):
-    """The same generator state gives the same locations, another one others."""
+    """The same generator state gives the same locations; another gives different ones."""
     config = small_config()
     params, images = agent(rng, config)
     first, again, other = (

@@ -62,7 +62,7 @@ def test_views_of_another_vector_have_the_same_layout(tree):
 
 
 def test_copy_into_fills_the_views_by_name(tree):
-    """Arrays go where their names say, whatever the order of the tree they come in."""
+    """Arrays are copied by name, in any order of the tree."""
     vector, views = parameters.flatten(tree)
     vector[:] = 7
     shuffled = {

@@ -1,4 +1,4 @@
-"""Fetching: whatever a server does, only the right bytes get the final name."""
+"""Downloads: with any behaviour of a server, only verified files get their name."""
 
 import functools
 import gzip

@@ -14,7 +14,7 @@ COLOUR = np.random.default_rng(2).integers(0, 256, (6, 5, 7, 3), np.uint8)
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">i8", "u4", "<f4", ">f4", "f8"])
 def test_numbers_of_any_type_are_the_same_bytes(dtype):
-    """Integers run from 0 to 255, floats from 0 to 1, whatever their size and order."""
+    """Integers are in 0..255, floats in 0..1, of any size and byte order."""
     scale = 255 if np.dtype(dtype).kind == "f" else 1
     images = (BYTES / scale).astype(dtype)
     for each in (images, images.tolist(), np.asfortranarray(images)):
@@ -82,7 +82,7 @@ def with_value(value, dtype):
     ],
 )
 def test_other_arrays_are_refused_with_advice(images, message):
-    """One line each, whatever is wrong."""
+    """Each mistake has its one line."""
     with pytest.raises(DataError, match=message) as error:
         as_images(images)
     assert "\n" not in str(error.value)

@@ -219,7 +219,7 @@ def test_own_files_may_have_any_count_and_size(rng, genuine, no_fetch):
 @pytest.mark.parametrize("folder", ["data", "data/../data"])
 def test_the_default_folder_is_for_mnist_alone(rng, genuine, no_fetch, folder):
     put(Path("data"), idx_files(rng))
-    with pytest.raises(DataError, match="a folder of its own"):
+    with pytest.raises(DataError, match="a separate folder"):
         mnist.load(folder)
 
 

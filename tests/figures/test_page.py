@@ -194,7 +194,7 @@ def test_dark_is_the_same_by_system_and_by_button():
 
 
 def test_tutorials_exist():
-    """The page names them, without links: nobody knows where it will lie."""
+    """The page names them without links, because it may be moved anywhere."""
     named = re.findall(r"tutorial (\w+)</i>", (page.SOURCE / "page.html").read_text())
     assert len(named) == 5
     for name in named:

@@ -146,7 +146,7 @@ def test_the_interval_at_its_ends(wrong, total, low, high):
 
 
 def test_the_interval_holds_the_error_and_has_the_right_tails():
-    """At its ends, so few or so many errors have a probability of 2.5 %."""
+    """At its ends, at most or at least that many errors have a probability of 2.5 %."""
     from scipy.stats import binom
 
     low, high = evaluation.interval_95(67, 10_000)

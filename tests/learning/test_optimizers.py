@@ -54,7 +54,7 @@ def test_adam_equals_the_textbook(rng):
 
 
 def test_first_step_of_adam_has_a_closed_form():
-    """It is rate · g / (|g| + ε): the rate itself, whatever the size of g."""
+    """It is rate · g / (|g| + ε): about the rate itself, for any size of g."""
     gradient = np.array([3.0, -1e-3, 2e6, 1e-8, 0.0])
     vector = np.zeros(5)
     run("adam", [gradient], vector, learning_rate=0.01, momentum=0.9)
@@ -147,7 +147,7 @@ def test_muon_steps_along_orthogonalized_momentum(rng):
         ahead = (0.9 * m + (1 - 0.9) * g).reshape(64, 100)
         W -= 0.1 * 0.2 * math.sqrt(100) * optimizers.orthogonalize(ahead).ravel()
     assert np.allclose(vector[:6400], W, rtol=1e-12)
-    # Vectors, and matrices with a side below 64, go the way of Adam, to the bit.
+    # Vectors, and matrices with a side below 64, are bit-identical to Adam's.
     assert np.array_equal(vector[6400:], by_adam[6400:])
 
 

@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_prediction_and_another_seed_another(
 
 
 def test_locations_spread_with_the_standard_deviation_of_the_agent(agent, images):
-    """It is the agent's own, whatever its configuration says; the first is uniform."""
+    """The agent's value overrides its configuration's; the first location is uniform."""
     narrow, wide = (
         agent._replace(location_std=std).predict(images).locations for std in (0.1, 2.0)
     )
@@ -143,7 +143,7 @@ def test_every_form_of_an_image_gives_the_same_answer(agent, images):
     assert all(map(np.array_equal, as_bool, agent.predict(black_and_white)))
 
 
-def test_an_image_gets_the_same_answer_whatever_its_neighbours(agent, rng):
+def test_an_image_gets_the_same_answer_in_any_batch(agent, rng):
     """Noise is drawn per image: alone, in a batch, in another order."""
     images = rng.integers(256, size=(50, 11, 13), dtype=np.uint8)
     seen = agent.predict(images, rollouts=3)
@@ -156,7 +156,7 @@ def test_an_image_gets_the_same_answer_whatever_its_neighbours(agent, rng):
     assert np.array_equal([one.classes[0] for one in alone], seen.classes)
     locations = np.concatenate([one.locations for one in alone])
     assert np.allclose(locations, seen.locations, atol=1e-5)
-    # Each image has noise of its own, and each glimpse, too.
+    # Each image and each glimpse has different noise.
     assert len(np.unique(seen.locations[:, 0], axis=0)) == 50
     assert len(np.unique(seen.locations[0], axis=0)) == 4
 

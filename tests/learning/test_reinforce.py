@@ -106,7 +106,7 @@ def test_the_learning_signal_equals_the_reference(rng, name):
 
 
 def test_final_reward_is_1_for_the_right_class_at_the_end(rng):
-    """0/1 after the last glimpse, nothing before, whatever was believed earlier."""
+    """0 or 1 after the last glimpse and 0 before, for any earlier predictions."""
     logits = rng.standard_normal((3, B, CLASSES))
     labels = logits[-1].argmax(axis=-1)
     labels[::2] = (labels[::2] + 1) % CLASSES

@@ -1,4 +1,4 @@
-"""Stopped anywhere, a run resumes bit-identically, whatever the number of threads."""
+"""Stopped anywhere, a run resumes bit-identically, with any number of threads."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def uninterrupted(digits, tmp_path_factory):
 
 
 @pytest.mark.parametrize("stop", range(12))
-def test_stopped_after_any_step_it_resumes_to_the_same_bits(
+def test_stopped_after_any_step_it_resumes_bit_identically(
     stop, digits, tmp_path, monkeypatch, uninterrupted
 ):
     """Stop anywhere, resume: the same bits, in the middle of an epoch or at its end."""
@@ -77,9 +77,7 @@ def test_stopped_after_any_step_it_resumes_to_the_same_bits(
     assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
 
 
-def test_muon_resumes_to_the_same_bits_with_other_threads(
-    digits, tmp_path, monkeypatch
-):
+def test_muon_resumes_bit_identically_with_other_threads(digits, tmp_path, monkeypatch):
     """Its matrix products are taken by one thread, and its state is Adam's."""
     config = tiny_config(optimizer="muon", g_size=64, h_size=64)
     whole = train(config, digits, tmp_path / "whole")
@@ -90,7 +88,7 @@ def test_muon_resumes_to_the_same_bits_with_other_threads(
     assert_same_bits(train(config, digits, tmp_path / "parts", threads=2), whole)
 
 
-def test_stopped_during_an_evaluation_it_resumes_to_the_same_bits(
+def test_stopped_during_an_evaluation_it_resumes_bit_identically(
     digits, tmp_path, monkeypatch, uninterrupted
 ):
     """A signal between two chunks of validation loses nothing."""
@@ -108,7 +106,7 @@ def test_stopped_during_an_evaluation_it_resumes_to_the_same_bits(
     assert_same_bits(train(tiny_config(), digits, tmp_path), uninterrupted)
 
 
-def test_a_chain_of_stops_reaches_the_same_bits(
+def test_a_chain_of_stops_is_bit_identical(
     digits, tmp_path, monkeypatch, uninterrupted
 ):
     """Stopped after every single step, the run still ends bit-identically."""
@@ -220,7 +218,7 @@ def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):
 
 
 def test_evaluation_may_use_a_smaller_standard_deviation(digits, tmp_path):
-    """Training draws as ever, to the bit; best.npz holds the other standard deviation."""
+    """Training is bit-identical; best.npz holds the other standard deviation."""
     for std in (0.0, 0.01):
         train(tiny_config(evaluation_location_std=std), digits, tmp_path / str(std))
     one, other = (

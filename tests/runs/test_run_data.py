@@ -139,6 +139,6 @@ def test_an_agent_that_does_not_say_its_data_needs_it(run, tmp_path, capsys):
 
 @pytest.mark.parametrize("text", ["", "[]", '{"data": 3}', '{"epochs": 3}', "{"])
 def test_a_damaged_record_is_none(run, text):
-    """Of whatever kind the damage is."""
+    """With any kind of damage."""
     (run / "config.json").write_text(text)
     assert run_data.recorded(run) is None

@@ -318,7 +318,7 @@ def children(pid):
 
 @pytest.fixture
 def run(digits_file, tmp_path):
-    """A long run with a worker, in a process group of its own, after a few steps."""
+    """A long run with a worker, in a separate process group, after a few steps."""
     command = [sys.executable, "-m", "ramnp.train", *TINY_RUN, "--epochs=4000"]
     command += ["--data", digits_file, "--run", str(tmp_path / "run"), "--threads=2"]
     with subprocess.Popen(

@@ -19,7 +19,7 @@ def test_exit_codes():
         assert kind("why").exit_code == exit_code
 
 
-def test_damage_is_one_message_whatever_it_causes():
+def test_any_damage_is_one_message():
     """The reason is kept as the cause; a bug is not taken for damage."""
     kind = errors.CheckpointError
     for cause in (ValueError("x"), KeyError("x"), errors.UserError("x"), OSError("x")):

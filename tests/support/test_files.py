@@ -174,7 +174,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 
 @pytest.mark.parametrize("content", ["itself", "1", "", "not a number"])
 def test_the_content_of_a_lock_file_does_not_lock(tmp_path, content):
-    """A reused process id or a damaged lock file refuses nobody."""
+    """A reused process id or a damaged lock file does not block a process."""
     (tmp_path / ".lock").write_text(content)
     with RunLock(tmp_path):
         (tmp_path / ".lock").write_text(content)
