@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 def fit(folder, **options):
     """Train in a run folder; return the agent and its history: see run_folder.fit."""
-    # A worker process loads this file, too, and must not load itself with it.
+    # A worker runs runs/workers.py as __main__, which must not be imported before.
     from ramnp.runs import run_folder
 
     return run_folder.fit(folder, **options)

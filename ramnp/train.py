@@ -172,7 +172,7 @@ def main(arguments):
         # Size and classes are those of the data unless they were asked for.
         for name in {"image_height", "image_width", "num_classes"} - changes.keys():
             del fields[name]
-        # A JSON string, number or boolean is one of TOML, too.
+        # JSON strings, numbers and booleans are also valid TOML.
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in fields.items()]
         write_atomically(options.save_config, "".join(lines))
         print(f"settings: {options.save_config}")

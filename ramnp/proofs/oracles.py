@@ -12,8 +12,8 @@ PYTORCH = "PyTorch"
 WORST_COORDINATE = ", worst coordinate"
 
 SUBJECTS = subjects.LAYERS | subjects.NETWORKS | subjects.AGENT
-# Of the agent, only the settings with the fewest and the most gradient paths: all of
-# them take long.
+# Of the agent, only the settings with the fewest and the most gradient paths: all
+# settings would take long.
 DIFFERENCED = [
     *subjects.LAYERS,
     *subjects.NETWORKS,

@@ -156,8 +156,8 @@ def products(config):
         for name, W in shapes.items():
             if len(W) == 1:  # a bias
                 continue
-            # What the next step depends on takes one product per step; all others take
-            # one product over the rows of all steps.
+            # Maps that the next step depends on take one product per step; all others
+            # take one product over the rows of all steps.
             per_step = network in ("glimpse", "core", "location")
             found += [("nn", B, *W)] * steps if per_step else [("nn", steps * B, *W)]
             found.append(("tn", W[0], steps * B, W[1]))

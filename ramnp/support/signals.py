@@ -73,7 +73,7 @@ def _first_signal(react):
             signal.signal(each, signal.SIG_DFL)
         react(number)
 
-    # nohup has SIGHUP ignored, which stays so.
+    # nohup ignores SIGHUP; it stays ignored.
     heeded = [
         each
         for each in SIGNALS

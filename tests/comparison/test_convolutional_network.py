@@ -1,4 +1,4 @@
-"""The convolutional baseline equals plain loops, and its gradient is proved."""
+"""The convolutional comparison network equals plain loops; its gradient is proved."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The fully connected baseline is two rectified layers, and its gradient is proved."""
+"""The fully connected comparison network: two rectified layers, gradient proved."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The baselines see the whole image and learn by cross-entropy alone."""
+"""The comparison networks see the whole image and learn by cross-entropy alone."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ REWARDED = {
 
 
 def small_baseline(model, **changes):
-    """Settings of a baseline whose dimensions all differ."""
+    """Return settings of a comparison network whose dimensions all differ."""
     settings = {
         "model": model,
         "image_height": HEIGHT,
@@ -80,7 +80,7 @@ def test_a_trajectory_of_one_step_without_a_choice(rng, model, rollouts):
 def test_the_hybrid_loss_is_the_cross_entropy_and_its_gradients_are_proved(
     rng, model, settings, rollouts
 ):
-    """The loop's own way from images to gradients, against the complex step."""
+    """The training loop's gradients, against the complex step."""
     config = small_baseline(model, num_rollouts=rollouts, **settings)
     params, images, labels = drawn(rng, config)
     labels = np.tile(labels, rollouts)
@@ -114,7 +114,7 @@ def test_the_hybrid_loss_is_the_cross_entropy_and_its_gradients_are_proved(
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("model", MODELS)
 def test_the_dtype_goes_through(rng, model, dtype):
-    """What is chosen at init comes out, gradients included."""
+    """The dtype chosen at init is that of all outputs, gradients included."""
     config = small_baseline(model)
     params = whole_image.init(rng, config, dtype)
     images = rng.random((B, HEIGHT, WIDTH)).astype(dtype)
@@ -159,7 +159,7 @@ def test_the_defaults_are_the_papers_baselines(model, scene, count):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_images_of_another_size_are_one_line(rng, model):
-    """Unlike the agent, a baseline is made for one size."""
+    """Unlike the agent, a comparison network is made for one size."""
     config = small_baseline(model)
     params, _, _ = drawn(rng, config)
     images = rng.random((B, WIDTH, HEIGHT))

@@ -494,7 +494,7 @@ def test_a_photo_of_ink_on_paper_is_read(visit, digits, tmp_path, rng):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_names_are_text(hostile, visit, rng):
-    """They are shown as they are, and nothing of them acts."""
+    """They are shown unchanged, and none of their markup acts."""
     config = small_config()
     agent = Agent(model.init(rng, config), config, 0.2)
     images = rng.random((5, 10, 10)).astype(np.float32)
@@ -579,7 +579,7 @@ def test_it_is_fast_enough(measured):
 
 
 def test_less_motion_is_respected(visit, digits):
-    """Who wants less motion gets no flights, and nothing that plays by itself."""
+    """With reduced motion, nothing flies or plays by itself."""
     *_, html = shipped("cluttered", digits)
     tab = visit(html, reduced_motion="reduce")
     assert tab.evaluate("state.mode === 'paused' && state.t === 1")

@@ -102,7 +102,7 @@ def test_no_view_is_finer_than_the_figure(channels):
 @pytest.mark.parametrize("names", [None, "ankle boot, left or right {}"])
 @pytest.mark.parametrize("first", [0, 0.4, 1])
 def test_names_of_classes_stay_apart(classes, names, first):
-    """The true class and a wrong favourite beside it are legible within the width."""
+    """The true class and a wrong top guess beside it are legible within the width."""
     if names:
         names = [names.format(c) for c in range(classes)]
     names = views.class_labels(names, classes)

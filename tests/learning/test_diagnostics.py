@@ -1,4 +1,4 @@
-"""What is said of a policy, against plain loops and cases that are known."""
+"""Diagnostics of a policy, against plain loops and known cases."""
 
 import math
 

@@ -107,7 +107,7 @@ def test_gradient_is_the_package_s(first):
 
 
 def test_it_learns_to_follow_the_sign(capsys):
-    """In a second: always right, where blind looks are right half of the time."""
+    """In a second: always right, where random glimpses are right half of the time."""
     rng = np.random.default_rng(0)
     p = ram.train(ram.SIGN, *ram.signs(rng, 2000), rng)
     scenes, upright = ram.signs(rng, 2000)
@@ -118,7 +118,7 @@ def test_it_learns_to_follow_the_sign(capsys):
 
 @pytest.mark.slow
 def test_it_learns_mnist(capsys, monkeypatch):
-    """All of MNIST, in two to three minutes of one core: at most 4 % go wrong."""
+    """All of MNIST, in two to three minutes of one core: an error of at most 4 %."""
     monkeypatch.chdir(SOURCE.parents[1])
     if not Path("data/train-images-idx3-ubyte").exists():
         pytest.skip("MNIST is not in data/")
