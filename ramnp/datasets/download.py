@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tqdm import tqdm
+
 from ramnp.datasets.package import PACKAGE, files_from_package
 from ramnp.support.errors import DataError
 from ramnp.support.files import remove_leftovers, write_atomically
@@ -108,7 +110,6 @@ def _download(url, progress) -> bytes:
     server may send single bytes for ever, and looking up a host has no timeout at all.
     """
     import pooch  # takes 0.2 s, needed only for a download
-    from tqdm import tqdm
 
     received = _BoundedBytes(_MAX_DOWNLOAD)
     responses, failures = [], []

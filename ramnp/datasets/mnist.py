@@ -53,7 +53,7 @@ def default_folder():
     here = Path("data")
     if (here / "trained").is_dir() or find_idx(here):
         return here
-    import pooch
+    import pooch  # takes 0.2 s, needed only here
 
     return Path(pooch.os_cache("ramnp"))
 

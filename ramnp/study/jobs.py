@@ -107,7 +107,7 @@ def dask_executor(address):
     The cluster's workers must see the same files under the same paths.
     """
     try:
-        from distributed import Client, Event
+        from distributed import Client, Event  # an optional package
         from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise UserError(
