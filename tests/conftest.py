@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from ramnp import train
+from ramnp.agent import model
 from ramnp.datasets import deformation, scenes
 from ramnp.datasets.mnist import Digits
 from ramnp.learning import optimizers
+from ramnp.learning.predictor import Agent
 from ramnp.proofs import suite
 from ramnp.runs import run_folder
 from ramnp.support.signals import SIGNALS
 from tests import grid
-from tests.helpers import TINY_RUN, small_split, write_digits
+from tests.helpers import TINY_RUN, small_config, small_split, write_digits
 
 
 def refuse_network(event, arguments):
@@ -67,6 +69,19 @@ def signals_as_before():
 def rng():
     """A generator with the same seed in each test."""
     return np.random.default_rng(2014)
+
+
+@pytest.fixture
+def agent(rng):
+    """An agent as it is before training, whose dimensions all differ."""
+    config = small_config()
+    return Agent(model.init(rng, config), config, 0.1)
+
+
+@pytest.fixture
+def images(rng):
+    """Images for that agent, as bytes."""
+    return rng.integers(256, size=(7, 11, 13), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session")

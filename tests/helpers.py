@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from ramnp.datasets.mnist import Split
 from ramnp.learning import choices, diagnostics
@@ -117,6 +118,22 @@ def write_digits(path, count=126, side=12):
     split = small_split(0, count, side, side)
     np.savez(path, images=split.images, labels=split.labels)
     return str(path)
+
+
+def mutated(content):
+    """The content with some bytes replaced, and often cut somewhere."""
+    changes = st.dictionaries(
+        st.integers(0, len(content) - 1), st.integers(0, 255), max_size=4
+    )
+
+    def apply(changes, stop):
+        result = bytearray(content)
+        for place, value in changes.items():
+            result[place] = value
+        return bytes(result[:stop])
+
+    end = st.one_of(st.just(len(content)), st.integers(0, len(content)))
+    return st.builds(apply, changes, end)
 
 
 def relative_error(actual, expected):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ramnp.datasets.idx import content_limit, idx_bytes, read_idx
 from ramnp.support.errors import DataError
+from tests.helpers import mutated
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
 LABELS = np.arange(7, dtype=np.uint8)
@@ -129,21 +130,6 @@ def test_a_compressed_file_is_limited_by_what_deflate_can_hold_and_by_a_ceiling(
     assert content_limit(1000, compressed=True) == 1_032_000
     assert content_limit(10**12, compressed=True) == 640 << 20
     assert len(packed_zeros(1)) * 1032 > 1 << 20
-
-
-def mutated(content):
-    """The content with some bytes replaced, and cut somewhere."""
-    changes = st.dictionaries(
-        st.integers(0, len(content) - 1), st.integers(0, 255), max_size=4
-    )
-
-    def apply(changes, stop):
-        result = bytearray(content)
-        for place, value in changes.items():
-            result[place] = value
-        return bytes(result[:stop])
-
-    return st.builds(apply, changes, st.integers(len(content) // 2, len(content)))
 
 
 def fuzz(folder, count):

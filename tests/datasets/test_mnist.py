@@ -310,8 +310,8 @@ def test_a_run_begun_on_splits_in_order_gets_them(rng, genuine, no_fetch):
     for split, expected in zip(loaded, old):
         assert all(map(np.array_equal, split, expected))
     assert loaded.class_names == ("0", "1", "2", "3", "4")
-    now = mnist.load("own.npz")
-    assert mnist.load("own.npz", sha256=now.sha256).class_names == ("0", "2", "4")
+    again = mnist.load("own.npz")
+    assert mnist.load("own.npz", sha256=again.sha256).class_names == ("0", "2", "4")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from PIL import Image
 from ramnp.datasets import own_data
 from ramnp.datasets.idx import idx_bytes
 from ramnp.support.errors import DataError
+from tests.helpers import mutated
 
 BYTES = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 LABELS = np.arange(6)
@@ -195,22 +196,6 @@ def test_a_member_that_is_there_twice_is_refused(path):
             archive.writestr("images.npy", npy((1, 2, 2), data=b"1234"))
     with pytest.raises(DataError, match="several arrays"):
         read_npz(path)
-
-
-def mutated(content):
-    """The content with some bytes replaced, and cut somewhere."""
-    changes = st.dictionaries(
-        st.integers(0, len(content) - 1), st.integers(0, 255), max_size=4
-    )
-
-    def apply(changes, stop):
-        result = bytearray(content)
-        for place, value in changes.items():
-            result[place] = value
-        return bytes(result[:stop])
-
-    end = st.one_of(st.just(len(content)), st.integers(0, len(content)))
-    return st.builds(apply, changes, end)
 
 
 def archive_of(header, data, method):

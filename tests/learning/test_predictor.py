@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from ramnp.agent import model
 from ramnp.comparison import whole_image
 from ramnp.datasets.splits import Digits
 from ramnp.learning import predictor
@@ -14,17 +13,6 @@ from ramnp.learning.config import Config
 from ramnp.learning.predictor import Agent
 from ramnp.support.errors import UserError
 from tests.helpers import small_config, small_split
-
-
-@pytest.fixture
-def agent(rng):
-    config = small_config()
-    return Agent(model.init(rng, config), config, 0.1)
-
-
-@pytest.fixture
-def images(rng):
-    return rng.integers(256, size=(7, 11, 13), dtype=np.uint8)
 
 
 def test_seen_has_the_promised_shapes(agent, images):

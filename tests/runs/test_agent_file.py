@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ramnp
-from ramnp.agent import model
 from ramnp.comparison import whole_image
 from ramnp.learning.predictor import Agent
 from ramnp.learning.recipes import TASKS, make_config
@@ -21,17 +20,6 @@ from tests.fuzzing import spoil
 from tests.helpers import small_config
 
 ROW = dict.fromkeys(agent_file.METRICS, 0.5) | {"epoch": 3}
-
-
-@pytest.fixture
-def agent(rng):
-    config = small_config()
-    return Agent(model.init(rng, config), config, 0.1)
-
-
-@pytest.fixture
-def images(rng):
-    return rng.integers(256, size=(7, 11, 13), dtype=np.uint8)
 
 
 def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):

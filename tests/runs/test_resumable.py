@@ -24,11 +24,11 @@ def train(config, digits, folder, threads=1, save_every=0):
     """Train, or resume from the folder's checkpoint; return the final state."""
     folder.mkdir(exist_ok=True)
     path = folder / "checkpoint.npz"
-    now = initial(config, 90)
+    current = initial(config, 90)
     if path.exists():
-        now, _ = saved_state.load(path, config, 90, digits.sha256)
-    resumable.train(config, digits, str(folder), now, threads, save_every)
-    return now
+        current, _ = saved_state.load(path, config, 90, digits.sha256)
+    resumable.train(config, digits, str(folder), current, threads, save_every)
+    return current
 
 
 def without_clocks(history):
@@ -156,11 +156,11 @@ def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
 def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupted):
     """Evaluation has a separate stream."""
     config = tiny_config()
-    now = initial(config, 90)
-    trainer = Trainer(config, digits.train, now)
+    current = initial(config, 90)
+    trainer = Trainer(config, digits.train, current)
     training.count_errors(trainer.agent, digits.valid, "valid", pool, 3)
-    resumable.train(config, digits, str(tmp_path), now)
-    assert_same_bits(now, uninterrupted)
+    resumable.train(config, digits, str(tmp_path), current)
+    assert_same_bits(current, uninterrupted)
 
 
 def test_the_epoch_is_chosen_on_validation_digits_alone(digits, tmp_path, monkeypatch):
@@ -180,18 +180,18 @@ def test_the_epoch_is_chosen_on_validation_digits_alone(digits, tmp_path, monkey
 
 def test_an_agent_with_one_glimpse_trains(digits, tmp_path):
     """T = 1 makes no choice: there is nothing to saturate, and nothing breaks."""
-    now = train(tiny_config(num_glimpses=1, epochs=1), digits, tmp_path)
-    assert now.history[0]["saturation"] == 0
+    current = train(tiny_config(num_glimpses=1, epochs=1), digits, tmp_path)
+    assert current.history[0]["saturation"] == 0
 
 
 def test_progress_tells_speed_errors_and_time_left(digits):
     """Half of the steps in 60 s leave 60 s to go."""
     config = tiny_config()
-    now = initial(config, 90)
-    trainer = Trainer(config, digits.train, now)
+    current = initial(config, 90)
+    trainer = Trainer(config, digits.train, current)
     trainer.step()
-    now.step, now.seconds = 6, 60.0
-    now.sums |= {"images": 300, "seconds": 2.0, "wrong": 9, "rows": 300}
+    current.step, current.seconds = 6, 60.0
+    current.sums |= {"images": 300, "seconds": 2.0, "wrong": 9, "rows": 300}
     text = resumable.describe(trainer)
     assert text == "train 3.00 %, 150 images/s, 01:00 left"
     text = resumable.describe(trainer, {"valid_error": 2.5, "train_error": 3.0})
@@ -262,9 +262,9 @@ def test_a_rate_that_explodes_stops_the_run(optimizer, digits, tmp_path):
     """Divergence names the step and the tensor and leaves the checkpoint alone."""
     config = tiny_config(optimizer=optimizer, learning_rate=1e6, clip_norm=0.0)
     tmp_path.joinpath("checkpoint.npz").write_bytes(b"the last good one")
-    now = initial(config, 90)
+    current = initial(config, 90)
     with pytest.raises(DivergenceError) as error:
-        resumable.train(config, digits, str(tmp_path), now, save_every=1)
+        resumable.train(config, digits, str(tmp_path), current, save_every=1)
     assert error.value.exit_code == 3
     message = str(error.value)
     assert "step" in message and "\n" not in message

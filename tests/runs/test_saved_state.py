@@ -29,39 +29,39 @@ NESTED = {
 @pytest.fixture
 def saved(tmp_path):
     """A state in the middle of a run, and the file that it was saved in."""
-    now = run_state.initial(CONFIG, 50)
-    for rngs in now.streams.values():
+    current = run_state.initial(CONFIG, 50)
+    for rngs in current.streams.values():
         for shard, rng in enumerate(rngs):
             rng.random(3 + shard)
-    now.vector += 0.1
-    now.average += 0.2
-    now.optimizer["second_moment"] += 0.3
-    now.epoch, now.position, now.step, now.seconds = 1, 2, 5, 1 / 3
-    now.sums |= {"cross_entropy": 0.1 + 0.2, "seconds": 0.1, "images": 40.0}
-    now.sums["rows"] = 40.0
-    now.history.append(dict.fromkeys([*METRICS, *DIAGNOSTICS], 1 / 7) | NESTED)
-    now.best_error = 1 / 7
+    current.vector += 0.1
+    current.average += 0.2
+    current.optimizer["second_moment"] += 0.3
+    current.epoch, current.position, current.step, current.seconds = 1, 2, 5, 1 / 3
+    current.sums |= {"cross_entropy": 0.1 + 0.2, "seconds": 0.1, "images": 40.0}
+    current.sums["rows"] = 40.0
+    current.history.append(dict.fromkeys([*METRICS, *DIAGNOSTICS], 1 / 7) | NESTED)
+    current.best_error = 1 / 7
     path = tmp_path / "checkpoint.npz"
-    state.save(path, now, CONFIG, SUM)
-    return now, path
+    state.save(path, current, CONFIG, SUM)
+    return current, path
 
 
 def test_everything_comes_back_bit_for_bit(saved):
     """Arrays, counters, sums, history and every random stream."""
-    now, path = saved
+    current, path = saved
     back, environment = state.load(path, CONFIG, 50, SUM)
     for name in ("vector", "average", "order"):
-        assert getattr(back, name).tobytes() == getattr(now, name).tobytes()
-        assert getattr(back, name).dtype == getattr(now, name).dtype
-    assert back.optimizer.keys() == now.optimizer.keys()
-    for name, array in now.optimizer.items():
+        assert getattr(back, name).tobytes() == getattr(current, name).tobytes()
+        assert getattr(back, name).dtype == getattr(current, name).dtype
+    assert back.optimizer.keys() == current.optimizer.keys()
+    for name, array in current.optimizer.items():
         assert back.optimizer[name].tobytes() == array.tobytes()
     for name in ("epoch", "position", "step", "sums", "history", "seconds"):
-        assert getattr(back, name) == getattr(now, name)
-    assert back.best_error == now.best_error
+        assert getattr(back, name) == getattr(current, name)
+    assert back.best_error == current.best_error
     for name in run_state.STREAMS:
-        assert len(now.streams[name]) == 3
-        for one, other in zip(now.streams[name], back.streams[name], strict=True):
+        assert len(current.streams[name]) == 3
+        for one, other in zip(current.streams[name], back.streams[name], strict=True):
             assert one.random(5).tobytes() == other.random(5).tobytes()
     assert environment == state.environment()
 
@@ -196,15 +196,16 @@ def test_fuzzed_states(saved, examples):
     def check(script):
         path.write_bytes(checkpoint._encode(*spoil(script, *sound)))
         try:
-            now, then = state.load(path, CONFIG, 50, SUM)
+            current, environment = state.load(path, CONFIG, 50, SUM)
         except CheckpointError as error:
             message = str(error)
             assert message.isprintable() and len(message) < 300 + len(str(path))
             return
-        assert type(then) is dict
-        trainer = training.Trainer(CONFIG, split, now)
+        assert type(environment) is dict
+        trainer = training.Trainer(CONFIG, split, current)
         with contextlib.suppress(DivergenceError):
-            if now.position < trainer.steps_per_epoch and now.epoch < CONFIG.epochs:
+            left = current.position < trainer.steps_per_epoch
+            if left and current.epoch < CONFIG.epochs:
                 trainer.step()
                 trainer.end_epoch(wrong_of(trainer.agent))
 
