@@ -5,6 +5,7 @@ import sys
 import numpy as np
 
 from ramnp.datasets import mnist, pictures
+from ramnp.datasets.images import border
 from ramnp.support.errors import UserError
 
 
@@ -31,10 +32,11 @@ def prepare(paths, agent, invert=None):
         done = [f"{height} x {width} pixels, grey"]
         middle = image.mean() / 255
         # Ink is the smaller part of a picture: the edge says which side is background.
-        edge = np.median(
-            np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        turn = (
+            (border(image[None]) > 127) != (expected > 0.5)
+            if invert is None
+            else invert
         )
-        turn = (edge > 127) != (expected > 0.5) if invert is None else invert
         if turn:
             image = 255 - image
             done.append("inverted")
@@ -45,7 +47,8 @@ def prepare(paths, agent, invert=None):
             image = pictures.resize(image[None], size)[0]
             done.append(f"scaled to {size[0]} x {size[1]}")
         if image.shape != scene:
-            image = _in_the_middle(image, scene)
+            left_over = [s - i for s, i in zip(scene, image.shape)]
+            image = np.pad(image, [(n // 2, n - n // 2) for n in left_over])
             done.append(f"put in the middle of {scene[0]} x {scene[1]}")
         if abs(image.mean() / 255 - expected) > 0.35:
             print(
@@ -56,11 +59,3 @@ def prepare(paths, agent, invert=None):
         images.append(image)
         notes.append(", ".join(done))
     return np.array(images), notes
-
-
-def _in_the_middle(image, shape):
-    """Return a black scene of this shape with the image in its middle."""
-    scene = np.zeros(shape, image.dtype)
-    top, left = ((s - i) // 2 for s, i in zip(shape, image.shape))
-    scene[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return scene

@@ -40,9 +40,7 @@ STAGES = {
     "action forward": [action_network.forward],
     "baseline forward": [baseline_network.forward],
     "loss": [
-        reinforce.final_reward,
-        reinforce.log_probability_reward,
-        reinforce.gain_reward,
+        *reinforce.REWARDS.values(),
         reinforce.returns_to_go,
         reinforce.advantages,
         reinforce.hybrid_loss_forward,
