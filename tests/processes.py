@@ -53,12 +53,12 @@ def is_alive(pid):
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+    return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def wait_until(condition, pause=0.005):
-    """Wait until condition() holds; fail after two minutes."""
-    deadline = time.monotonic() + 120
+def wait_until(condition, pause=0.005, seconds=120):
+    """Wait until condition() holds; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(pause)

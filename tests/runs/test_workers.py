@@ -21,27 +21,27 @@ from ramnp.runs import resumable, saved_state, workers
 from ramnp.support import checkpoint
 from ramnp.support.errors import DataError, UserError, WorkerError
 from tests.helpers import TINY_RUN, small_config, small_split
+from tests.processes import ROOT, is_alive, wait_until
 
-ROOT = Path(__file__).parents[2]
 CONFIG = small_config(num_classes=10, num_shards=5, batch_size=12, num_rollouts=2)
 SPLIT = small_split(0, 40, 12, 12)
 
 
 @pytest.fixture
-def now():
+def current():
     return initial(CONFIG, 40)
 
 
 @pytest.fixture
-def team(now):
+def team(current):
     """This process and one more."""
-    with contextlib.closing(workers.Workers(2, CONFIG, SPLIT, now.vector)) as team:
+    with contextlib.closing(workers.Workers(2, CONFIG, SPLIT, current.vector)) as team:
         yield team
 
 
-def jobs(now, *indices):
+def jobs(current, *indices):
     return [
-        Shard(shard, np.array(index), now.streams_of(shard), 12, 0.2, True)
+        Shard(shard, np.array(index), current.streams_of(shard), 12, 0.2, True)
         for shard, index in enumerate(indices)
     ]
 
@@ -56,14 +56,6 @@ def status(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def is_alive(pid):
-    """Tell whether a process exists and is no zombie, which waits for its parent."""
-    try:
-        return status(pid)[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
 def is_at_rest(pid):
     """Tell whether a process sleeps for 50 looks in a row, or is stopped, without any work."""
     looks = []
@@ -74,87 +66,85 @@ def is_at_rest(pid):
     return looks == [(True, looks[0][1])] * 50
 
 
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_any_number_of_processes_gives_the_same_answers(count, now):
+def test_any_number_of_processes_gives_the_same_answers(count, current):
     """The sums, the states and every bit of the gradients, fewer shards included."""
-    alone = workers.Workers(1, CONFIG, SPLIT, now.vector)
-    several = workers.Workers(count + 1, CONFIG, SPLIT, now.vector)
+    alone = workers.Workers(1, CONFIG, SPLIT, current.vector)
+    several = workers.Workers(count + 1, CONFIG, SPLIT, current.vector)
     assert alone.pids == [] and len(several.pids) == count
     with contextlib.closing(several):
-        for asked in (jobs(now, [3, 1], [4], [1], [5, 9], [2]), jobs(now, [9, 2, 6])):
+        for asked in (
+            jobs(current, [3, 1], [4], [1], [5, 9], [2]),
+            jobs(current, [9, 2, 6]),
+        ):
             assert several(asked) == alone(asked)
             assert several.memory.tobytes() == alone.memory.tobytes()
             alone.memory[0] += 0.01
             several.memory[0] += 0.01
 
 
-def test_closed_nothing_is_left(now):
+def test_closed_nothing_is_left(current):
     """No process, no zombie, what was learned stays; nor is a file, without the memory."""
     files = os.listdir("/proc/self/fd")
-    team = workers.Workers(3, CONFIG, SPLIT, now.vector)
+    team = workers.Workers(3, CONFIG, SPLIT, current.vector)
     pids = team.pids
     assert all(map(is_there, pids))
-    team(jobs(now, [3], [1], [4], [1], [5]))
+    team(jobs(current, [3], [1], [4], [1], [5]))
     team.close()
     assert not any(map(is_there, pids)) and team.pids == []
-    assert np.array_equal(team.memory[0], now.vector) and team.memory[1:].any(1).all()
+    assert (
+        np.array_equal(team.memory[0], current.vector) and team.memory[1:].any(1).all()
+    )
     del team
     assert os.listdir("/proc/self/fd") == files
 
 
-def test_a_worker_that_is_killed_is_named(team, now):
+def test_a_worker_that_is_killed_is_named(team, current):
     """One line names its process id and the signal; this process continues alone."""
     (pid,) = team.pids
     os.kill(pid, signal.SIGKILL)
-    asked = jobs(now, [3], [1], [4])
+    asked = jobs(current, [3], [1], [4])
     with pytest.raises(
         WorkerError, match=f"process {pid} ended by SIGKILL: where"
     ) as e:
         team(asked)
     assert e.value.exit_code == 2 and "\n" not in str(e.value)
     assert not is_there(pid)
-    assert team(asked) == workers.Workers(1, CONFIG, SPLIT, now.vector)(asked)
+    assert team(asked) == workers.Workers(1, CONFIG, SPLIT, current.vector)(asked)
 
 
-def test_a_worker_does_not_notice_what_stops_others(team, now):
+def test_a_worker_does_not_notice_what_stops_others(team, current):
     """SIGINT and SIGTERM, which Ctrl-C and systems send to all, are not for it."""
-    team(jobs(now, [3], [1]))
+    team(jobs(current, [3], [1]))
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(team.pids[0], number)
     time.sleep(0.05)
-    assert len(team(jobs(now, [3], [1]))) == 2
+    assert len(team(jobs(current, [3], [1]))) == 2
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
 
 
-def test_a_bug_in_a_worker_shows_where_it_is(team, now):
+def test_a_bug_in_a_worker_shows_where_it_is(team, current):
     """The training process raises the exception, with the worker's traceback."""
     with pytest.raises(IndexError, match="40") as error:
-        team(jobs(now, [3], [40]))
+        team(jobs(current, [3], [40]))
     (note,) = error.value.__notes__
     assert note.startswith("in a worker process:\nTraceback") and "gradient.py" in note
 
 
-def test_a_user_error_in_a_worker_is_raised_unchanged(now):
+def test_a_user_error_in_a_worker_is_raised_unchanged(current):
     """A DataError of a worker is a DataError here."""
     few = SPLIT._replace(images=SPLIT.images[:1], labels=SPLIT.labels[:1])
     config = small_config(num_classes=10, canvas_size=20, num_clutter=2, clutter_size=3)
-    now = initial(config, 1)
-    team = workers.Workers(2, config, few, now.vector)
+    current = initial(config, 1)
+    team = workers.Workers(2, config, few, current.vector)
     team._here = lambda shards: [None] * len(shards)  # this process finds nothing wrong
     with contextlib.closing(team), pytest.raises(DataError, match="clutter"):
-        team(jobs(now, [0], [0]))
+        team(jobs(current, [0], [0]))
 
 
-def test_a_worker_without_memory_says_so(team, now):
+def test_a_worker_without_memory_says_so(team, current):
     """As a MemoryError, and it ends with the others."""
-    team(jobs(now, [3], [1]))
+    team(jobs(current, [3], [1]))
     (pid,) = team.pids
     held = (
         int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
@@ -162,16 +152,16 @@ def test_a_worker_without_memory_says_so(team, now):
     room = held + 2**24  # for the question, not for the answer
     resource.prlimit(pid, resource.RLIMIT_AS, (room, room))
     with pytest.raises(MemoryError):
-        team(jobs(now, [3], [1] * 200_000))
+        team(jobs(current, [3], [1] * 200_000))
     assert not is_there(pid)
 
 
-def test_an_answer_that_comes_late_is_not_taken_for_the_next(team, now):
+def test_an_answer_that_comes_late_is_not_taken_for_the_next(team, current):
     """Where this process fails in its own part, the others' answers are dropped."""
     with pytest.raises(IndexError):
-        team(jobs(now, [40], [1]))
-    asked = jobs(now, [3], [4])
-    assert team(asked) == workers.Workers(1, CONFIG, SPLIT, now.vector)(asked)
+        team(jobs(current, [40], [1]))
+    asked = jobs(current, [3], [4])
+    assert team(asked) == workers.Workers(1, CONFIG, SPLIT, current.vector)(asked)
 
 
 @contextlib.contextmanager
@@ -185,16 +175,16 @@ def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_without_shared_memory_one_line_says_so(now):
+def test_without_shared_memory_one_line_says_so(current):
     """One line says how to do without."""
     with (
         pytest.raises(UserError, match="cannot start a worker .*: File too large; use"),
         small_files(),
     ):
-        workers.Workers(2, CONFIG, SPLIT, now.vector)
+        workers.Workers(2, CONFIG, SPLIT, current.vector)
 
 
-def test_where_one_more_process_cannot_be_started(now, monkeypatch):
+def test_where_one_more_process_cannot_be_started(current, monkeypatch):
     """One line says how to do without; the ones before end, and nothing stays open."""
     files = os.listdir("/proc/self/fd")
     started = []
@@ -208,26 +198,26 @@ def test_where_one_more_process_cannot_be_started(now, monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", Popen)
     with pytest.raises(UserError, match="cannot start a worker .*; use --threads 1"):
-        workers.Workers(3, CONFIG, SPLIT, now.vector)
+        workers.Workers(3, CONFIG, SPLIT, current.vector)
     assert len(started) == 1 and not is_there(started[0])
     assert os.listdir("/proc/self/fd") == files
 
 
-def test_a_worker_that_fails_to_start_is_named(now, monkeypatch, capfd):
+def test_a_worker_that_fails_to_start_is_named(current, monkeypatch, capfd):
     """Its complaint is on stderr, its exit code in the message."""
     monkeypatch.setattr(workers.process, "search_path", lambda: "/no/such/folder")
     with pytest.raises(WorkerError, match=r"ended by exit code 1"):
-        workers.Workers(2, CONFIG, SPLIT, now.vector)(jobs(now, [3], [1]))
+        workers.Workers(2, CONFIG, SPLIT, current.vector)(jobs(current, [3], [1]))
     assert "No module named 'ramnp'" in capfd.readouterr().err
 
 
-def test_without_the_call_that_makes_files_in_memory(now, monkeypatch):
+def test_without_the_call_that_makes_files_in_memory(current, monkeypatch):
     """Where the system has none, an unnamed file in the temporary folder does."""
     monkeypatch.delattr(os, "memfd_create")
-    team = workers.Workers(2, CONFIG, SPLIT, now.vector)
+    team = workers.Workers(2, CONFIG, SPLIT, current.vector)
     with contextlib.closing(team):
-        asked = jobs(now, [3], [1])
-        alone = workers.Workers(1, CONFIG, SPLIT, now.vector)
+        asked = jobs(current, [3], [1])
+        alone = workers.Workers(1, CONFIG, SPLIT, current.vector)
         assert team(asked) == alone(asked)
 
 
@@ -250,11 +240,13 @@ def test_the_state_is_saved_when_a_worker_is_lost(tmp_path, monkeypatch):
             WorkerError, match="saved after step 3, resume with --resume"
         ):
             resumable.train(config, digits, str(tmp_path), initial(config, 40), 2)
-    now, _ = saved_state.load(tmp_path / "checkpoint.npz", config, 40, digits.sha256)
-    assert now.step == 3
-    resumable.train(config, digits, str(tmp_path), now, 2)
-    assert now.vector.tobytes() == whole.vector.tobytes()
-    assert now.streams_of(1) == whole.streams_of(1)
+    current, _ = saved_state.load(
+        tmp_path / "checkpoint.npz", config, 40, digits.sha256
+    )
+    assert current.step == 3
+    resumable.train(config, digits, str(tmp_path), current, 2)
+    assert current.vector.tobytes() == whole.vector.tobytes()
+    assert current.streams_of(1) == whole.streams_of(1)
 
 
 PROGRAM = """
@@ -268,9 +260,9 @@ import numpy as np
 from tests.runs.test_workers import CONFIG, SPLIT
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
-now = initial(CONFIG, 40)
-with Workers(3, CONFIG, SPLIT, now.vector) as workers:
-    trainer = Trainer(CONFIG, SPLIT, now, workers)
+current = initial(CONFIG, 40)
+with Workers(3, CONFIG, SPLIT, current.vector) as workers:
+    trainer = Trainer(CONFIG, SPLIT, current, workers)
     trainer.step()
     print(*workers.pids, flush=True)
     for _ in range({steps}):
