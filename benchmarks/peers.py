@@ -88,7 +88,7 @@ def compare(trainer, digits, pairs):
     exact = RAM(config).double()
     exact.load(as_type(np.float64, trainer.params))
     check(exact, exact.loss, batch[0].astype(np.float64), batch[1], 1e-9)
-    figures = {}
+    measured = {}
     for kind in ("eager", "compiled"):
         peer = RAM(config)
         peer.load(trainer.params)
@@ -103,17 +103,17 @@ def compare(trainer, digits, pairs):
             "prediction of 1": prediction(forward, images[:1]),
         }
         for name, (run, count) in ours.items():
-            figure = duel(run, theirs[name], count, PASSES[name], pairs)
-            figures[f"{name}, {kind}"] = figure
+            rates = duel(run, theirs[name], count, PASSES[name], pairs)
+            measured[f"{name}, {kind}"] = rates
             print(
                 f"{config.task:<14}{name:<21}"
-                f"ramnp {figure['ramnp_images_per_second']:>8,.0f}   "
-                f"torch {kind:<9}{figure['torch_images_per_second']:>8,.0f} images/s   "
-                f"ratio {figure['ratio']:.2f} "
-                "({:.2f} to {:.2f})".format(*figure["quartiles"]),
+                f"ramnp {rates['ramnp_images_per_second']:>8,.0f}   "
+                f"torch {kind:<9}{rates['torch_images_per_second']:>8,.0f} images/s   "
+                f"ratio {rates['ratio']:.2f} "
+                "({:.2f} to {:.2f})".format(*rates["quartiles"]),
                 flush=True,
             )
-    return figures
+    return measured
 
 
 def duel(ours, theirs, count, passes, pairs):
