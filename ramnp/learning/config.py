@@ -1,6 +1,7 @@
 """Every setting of a run: one flat record with bounds, units and help texts."""
 
 import dataclasses
+import sys
 from dataclasses import dataclass, field
 
 from ramnp.learning.choices import CHOICES
@@ -316,7 +317,8 @@ def _check(spec, value):
         raise UserError(f"{name} must be of type {spec.type.__name__}, not {value!r}")
     if bounds["choices"] and value not in bounds["choices"]:
         raise UserError(f"{name} {value}: choose one of {', '.join(bounds['choices'])}")
-    if spec.type is float and not abs(value) < float("inf"):
+    # Integers beyond the largest float are not infinite, but overflow.
+    if spec.type is float and not abs(value) <= sys.float_info.max:
         raise UserError(f"{name} {value}: must be a finite number")
     for key, wrong, words in (
         ("low", lambda bound: value < bound, "at least"),

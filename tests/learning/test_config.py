@@ -76,7 +76,7 @@ def test_wrong_types(name):
     """A value of another type is refused."""
     wrong = {
         int: [1.0, True, "1", None, [1]],
-        float: ["0.5", True, None, [0.5], math.nan, math.inf, -math.inf],
+        float: ["0.5", True, None, [0.5], math.nan, math.inf, -math.inf, 10**400],
         bool: [0, 1, "true", None],
         str: [0, None, True, ["quick"]],
     }[FIELDS[name].type]
