@@ -151,7 +151,7 @@ def test_parameters_are_counted_without_being_drawn(rng, model, settings):
         ("conv", {"canvas_size": 60}, 101 * 16 + (11**2 * 16 + 1) * 256 + 257 * 10),
     ],
 )
-def test_the_defaults_are_the_papers_baselines(model, scene, count):
+def test_the_defaults_are_the_papers_comparison_networks(model, scene, count):
     """2 x 64 or 2 x 256 units; 16 filters of 10 x 10 every 5 pixels, then 256."""
     config = small_config(model=model, num_classes=10, **scene)
     assert parameters.size(whole_image.shapes(config)) == count
