@@ -1,6 +1,15 @@
 # %% [markdown]
 # # 3. Combine what and where
 #
+# [← 2. Backpropagate by hand](02_backpropagate_by_hand.ipynb) ·
+# [Contents](README.md) ·
+# [4. Unroll through time →](04_unroll_through_time.ipynb)
+#
+# A short upright stroke in the middle of a page may be a one. The same stroke at the
+# left of a curve makes a four. Who sees the world through a small hole has to know
+# *where* the hole was. This chapter joins the two, what was seen and where, and with it
+# you derive your first network that forks and joins.
+#
 # **What you'll do.** Write the glimpse network $f_g$ of section 3.1 B forward and backward,
 # unit by unit, and prove it equal to the package's form. See what each of its two ways
 # contributes.
@@ -8,7 +17,7 @@
 # **What you'll learn.** How a location becomes part of what is seen; why two biases can be
 # one; and how to derive a network that forks and joins.
 #
-# **What you need.** Tutorials 1 and 2. 20 minutes.
+# **What you need.** Chapters 1 and 2. 20 minutes. **Running time.** 2 seconds.
 
 # %%
 import matplotlib.pyplot as plt
@@ -27,9 +36,11 @@ rng = np.random.default_rng(3)
 # at the bottom make different digits, so the agent has to know *where*, too: $l$. The paper
 # gives each a hidden layer, adds, and rectifies:
 #
-# $$h_g = \mathrm{Rect}(\mathrm{Linear}(\rho)) \qquad
-#   h_l = \mathrm{Rect}(\mathrm{Linear}(l)) \qquad
-#   g = \mathrm{Rect}(\mathrm{Linear}(h_g) + \mathrm{Linear}(h_l))$$
+# $$h_g = \mathrm{Rect}(\mathrm{Linear}(\rho))$$
+#
+# $$h_l = \mathrm{Rect}(\mathrm{Linear}(l))$$
+#
+# $$g = \mathrm{Rect}(\mathrm{Linear}(h_g) + \mathrm{Linear}(h_l))$$
 #
 # with 128, 128 and 256 units. Here are small ones, all sizes different.
 
@@ -42,18 +53,21 @@ l = rng.uniform(-1, 1, size=(B, 2))
 print({name: array.shape for name, array in params.items()})
 
 # %% [markdown]
-# Two linear maps with two biases would be $h_g V + c + h_l U + d$. Only the sum $c + d$ ever
-# shows. And $h_g V + h_l U$ is one map of the pair $(h_g, h_l)$, laid side by side, whose
-# matrix is $V$ above $U$. So `W_g` has 5 + 6 rows, and there is one `b_g`:
+# Two linear maps with two biases would be $h_g V + b_V + h_l U + b_U$. Only the sum of
+# the two biases ever shows. And $h_g V + h_l U$ is one map of the pair $(h_g, h_l)$,
+# laid side by side, whose matrix is $V$ above $U$. So `W_g` has 5 + 6 rows, and there
+# is one `b_g`:
 
 # %%
 hg = rng.standard_normal((B, hg_size))
 hl = rng.standard_normal((B, hl_size))
 V, U = params["W_g"][:hg_size], params["W_g"][hg_size:]
-c = rng.standard_normal(g_size)
-d = params["b_g"] - c
+b_V = rng.standard_normal(g_size)
+b_U = params["b_g"] - b_V
 pair = np.concatenate([hg, hl], axis=1)
-assert np.allclose(hg @ V + c + hl @ U + d, pair @ params["W_g"] + params["b_g"])
+two_maps, one_map = hg @ V + b_V + hl @ U + b_U, pair @ params["W_g"] + params["b_g"]
+print("two maps and one, largest difference:", np.abs(two_maps - one_map).max())
+assert np.allclose(two_maps, one_map)
 
 # %% [markdown]
 # ## Forward, one example, unit by unit
@@ -90,16 +104,18 @@ assert g.shape == (B, g_size)
 #
 # From the output up. Let $z$ be what goes into a rectifier.
 #
-# $$\mathrm{d}z_g = \mathrm{d}g \cdot [g > 0] \qquad
-#   \mathrm{d}W_g = (h_g, h_l)^\top \mathrm{d}z_g \qquad
-#   \mathrm{d}b_g = \mathrm{d}z_g \qquad
-#   (\mathrm{d}h_g, \mathrm{d}h_l) = \mathrm{d}z_g W_g^\top$$
+# $$\mathrm{d}z_g = \mathrm{d}g \cdot [g > 0]$$
+#
+# $$\mathrm{d}W_g = (h_g, h_l)^\top \mathrm{d}z_g \qquad \mathrm{d}b_g = \mathrm{d}z_g$$
+#
+# $$(\mathrm{d}h_g, \mathrm{d}h_l) = \mathrm{d}z_g W_g^\top$$
 #
 # Where the forward pass joined two vectors, the backward pass cuts one in two: the first 5
 # numbers go the way of *what*, the other 6 the way of *where*.
 #
-# $$\mathrm{d}z_{hg} = \mathrm{d}h_g \cdot [h_g > 0] \qquad
-#   \mathrm{d}W_{hg} = \rho^\top \mathrm{d}z_{hg} \qquad
+# $$\mathrm{d}z_{hg} = \mathrm{d}h_g \cdot [h_g > 0]$$
+#
+# $$\mathrm{d}W_{hg} = \rho^\top \mathrm{d}z_{hg} \qquad
 #   \mathrm{d}\rho = \mathrm{d}z_{hg} W_{hg}^\top$$
 #
 # and the same for $l$. A weight serves all examples of a batch, so its gradient is the sum
@@ -161,18 +177,19 @@ by_hand = grads | {"rho": drho, "l": dl}
 assert complex_step.failures(by_hand, exact) == {}
 
 swapped = by_hand | {"W_g": np.roll(by_hand["W_g"], hl_size, axis=0)}
-assert [*complex_step.failures(swapped, exact)] == ["W_g"]
+print("halves of dW_g swapped: caught in", *complex_step.failures(swapped, exact))
 count = sum(array.size for array in exact.values())
-print(count, "derivatives agree")
-assert count == 145
+largest = max(e for e, _ in complex_step.worst_errors(by_hand, exact).values())
+print(f"{count} derivatives agree; largest relative error {largest:.0e}")
+assert [*complex_step.failures(swapped, exact)] == ["W_g"]
 
 # %% [markdown]
-# Swapping the two halves of `W_g`'s gradient is caught. So all 145 derivatives are right,
-# those by $\rho$ and $l$ included. The agent needs neither of these two: nothing that can learn
-# lies below $\rho$, and $l$ is a *sample*. A gradient $\mathrm{d}l$ does exist, as you see, but
-# following it back to the location network would be a mistake: it says how $g$ changes if $l$
-# is reported differently while the pixels stay the same. In the agent, the gradient stops here
-# (`with_inputs=False`).
+# Swapping the two halves of `W_g`'s gradient is caught. So all 145 derivatives are
+# right, those by $\rho$ and $l$ included. The agent needs neither of these two: nothing
+# that can learn lies below $\rho$, and $l$ is a *sample*. A gradient $\mathrm{d}l$ does
+# exist, as you see, but following it back to the location network would be a mistake:
+# it says how $g$ changes if $l$ is reported differently while the pixels stay the same.
+# In the agent, the gradient stops here (`with_inputs=False`).
 #
 # ## What where is for
 #
@@ -196,10 +213,9 @@ assert (rho[0] == rho[1]).all()
 assert (g_blind[0] == g_blind[1]).all()
 differ = np.mean(g[0] != g[1])
 print(f"{100 * differ:.0f} % of the units of g tell the two places apart")
-assert round(differ, 2) == 0.66
 assert (g[:, g[0] == g[1]] == 0).all()
 
-# %%
+# %% figure
 figure = plt.figure(figsize=(9, 3.6))
 grid = figure.add_gridspec(2, 2, width_ratios=[1, 3])
 for n in range(2):
@@ -218,10 +234,11 @@ for row, (title, values) in enumerate(
 plt.show()
 
 # %% [markdown]
-# **Figure.** Left, a five at the upper left and at the lower right of a scene, each with the
-# frame of a glimpse at its middle. Right, the first 64 of 256 units of $g$ for both. With the
-# location, the two curves part; with its weights set to 0 they lie on each other: $\rho$ is the
-# same to the last bit, and nothing could tell the two scenes apart.
+# **Figure.** Left, a five at the upper left and at the lower right of a scene, each
+# with the frame of a glimpse at its middle. Right, the first 64 of 256 units of $g$ for
+# both. With the location, the two curves part; with its weights set to 0 they lie on
+# each other: $\rho$ is the same to the last bit, and nothing could tell the two scenes
+# apart.
 #
 # With fresh random weights, 66 % of the units already give different values (all others are
 # switched off in both scenes).
@@ -232,7 +249,7 @@ plt.show()
 # other. A unit of $g$ adds many such ramps to what was seen, and rectifies again: a landscape
 # of folded planes, raised or lowered by the picture.
 
-# %%
+# %% figure
 axis = np.linspace(-1, 1, 81)
 plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 hl = np.maximum(plane @ full["W_hl"] + full["b_hl"], 0)
@@ -255,27 +272,34 @@ axes[0].set(ylabel="$l_y$", yticks=[-1, 0, 1], ylim=(1, -1))
 plt.show()
 
 # %% [markdown]
-# **Figure.** Activity over all locations, darker is more. Two units of $h_l$: a ramp on one
-# side of a line through the centre (biases start at 0). One unit of $g$ while the glimpse shows
-# a stroke and while it shows nothing: the same folds, lifted by what was seen. *What* and
-# *where* add up inside one rectifier, so a unit can answer to a stroke *at the top* only.
+# **Figure.** Activity over all locations, darker is more. Two units of $h_l$: a ramp on
+# one side of a line through the centre (biases start at 0). One unit of $g$ while the
+# glimpse shows a stroke and while it shows nothing: the same folds, lifted by what was
+# seen. *What* and *where* add up inside one rectifier, so a unit can answer to a stroke
+# *at the top* only.
+#
+# > **In short.** $g = \mathrm{Rect}((h_g, h_l)\, W_g + b_g)$: what and where side by side, one
+# > map, one bias. Where forward joins, backward cuts. Without $l$, equal glimpses at different
+# > places are the same to the last bit.
 #
 # ## In practice, and in the paper
 #
-# - The paper adds. Later models (DRAM, 2015) multiply the two ways instead, which makes
+# - The paper adds. Later models (J. Ba, V. Mnih, K. Kavukcuoglu, *Multiple object recognition
+#   with visual attention*, ICLR 2015, called DRAM) multiply the two ways instead, which makes
 #   "this here" easier to say: exercise 3.
 # - $l$ is given in units of half an image, of order 1. Pixels would make $h_l$ thirty times
 #   too large.
-# - Weights start as $N(0, 2/n)$ for $n$ inputs: a rectifier discards half of the square, and
-#   the 2 puts it back. The paper does not say how it starts.
-# - In training, the way back through $f_g$ is *one* call for all glimpses of all images, because
-#   no gradient flows through a location: $T \cdot B$ rows at once. That is the next tutorial.
+# - Weights start as Gaussian numbers of variance 2 / inputs: a rectifier discards half
+#   of the square, and the 2 puts it back. The paper does not say how it starts.
+# - In training, the way back through $f_g$ is *one* call for all glimpses of all
+#   images, because no gradient flows through a location: $T \cdot B$ rows at once. That
+#   is the next chapter.
 #
 # ## Exercises
 #
-# In `exercises/03_combine_what_and_where.py`; `pytest tutorials/exercises -k 03` checks them.
+# In `exercises/03_combine_what_and_where.py`; `python -m pytest exercises -k 03` checks them.
 #
 # 1. *Ten minutes.* The number of parameters of $f_g$ for any sizes.
-# 2. *An hour.* For a fixed location, $f_g$ is an ordinary two-layer network of $\rho$: find its
-#    biases.
+# 2. *An hour.* For a fixed location, $f_g$ is an ordinary two-layer network of $\rho$:
+#    find its biases.
 # 3. *Half a day.* Multiply instead of add: forward, backward, proved by the complex step.

@@ -1,10 +1,15 @@
 """Make the notebooks from their sources: python -m tutorials.build [NUMBER ...].
 
 A source is a script in percent format: `# %%` starts a cell of code, `# %% [markdown]`
-one of text, whose lines are comments. A notebook is its source, executed.
+one of text, whose lines are comments, `# %% figure` one of code that only draws, which a
+notebook shows folded. A notebook is its source, executed; its pictures are SVG, and the
+text below a picture is its alternative text.
 """
 
+import base64
+import html
 import itertools
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,7 +17,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 MARKDOWN = "# %% [markdown]"
 CODE = "# %%"
+FIGURE = "# %% figure"
+KINDS = {MARKDOWN: "markdown", CODE: "code", FIGURE: "figure"}
 CAPTION = "**Figure.** "
+FOLDED = {
+    "markdown": {},
+    "code": {},
+    "figure": {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]},
+}
 
 
 def sources():
@@ -21,11 +33,11 @@ def sources():
 
 
 def cells(text):
-    """Return the cells of a source, [("markdown" or "code", text)]."""
+    """Return the cells of a source, [("markdown", "code" or "figure", text)]."""
     found = []
     for line in text.splitlines():
-        if line in (MARKDOWN, CODE):
-            found.append(("markdown" if line == MARKDOWN else "code", []))
+        if line in KINDS:
+            found.append((KINDS[line], []))
         elif not found:
             raise ValueError(f"{line!r} stands before the first cell")
         elif found[-1][0] == "markdown" and line:
@@ -42,9 +54,11 @@ def notebook(text):
     import nbformat
 
     v4 = nbformat.v4
-    make = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell}
+    make = {"markdown": v4.new_markdown_cell}
     found = [
-        make[kind](cell, id=f"cell-{i:02d}")
+        make.get(kind, v4.new_code_cell)(
+            cell, id=f"cell-{i:02d}", metadata=FOLDED[kind]
+        )
         for i, (kind, cell) in enumerate(cells(text))
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -62,7 +76,7 @@ def execute(unexecuted):
     unexecuted.metadata["language_info"] = {"name": "python"}
     for cell in unexecuted.cells:
         if cell.cell_type == "code":
-            cell.metadata.clear()
+            cell.metadata.pop("execution", None)
             cell.outputs = _join_streams(cell.outputs)
     _caption_images(unexecuted.cells)
 
@@ -85,25 +99,47 @@ def _join_streams(outputs):
 
 
 def _caption_images(found):
-    """Give each picture, as alternative text, the caption that follows its cell."""
+    """Make each picture an <img> whose alternative text is the caption below it.
+
+    The pages that notebooks are turned into drop the alternative text of a picture, but
+    keep HTML as it is.
+    """
     for cell, below in itertools.pairwise(found):
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
+            data = output.get("data", {})
+            for kind in ("image/svg+xml", "image/png"):
+                if kind not in data:
+                    continue
                 first = below.source.split("\n\n")[0]
                 if not first.startswith(CAPTION):
                     raise ValueError(f"a picture without a caption: {first!r}")
-                words = first.removeprefix(CAPTION).replace("\n", " ")
-                words = re.sub(r"\\mathrm|[$*\\{}]", "", words)
-                output.metadata["image/png"] = {"alt": words}
+                data = {"text/html": _image(kind, data[kind], caption_text(first))}
+                output.data = data | {"text/plain": "a picture"}
+                output.metadata = {}
+
+
+def caption_text(caption):
+    """Return a caption without its marks, as it is read aloud."""
+    words = caption.removeprefix(CAPTION).replace("\n", " ")
+    return re.sub(r"\\mathrm|\\text|[$*\\{}]", "", words)
+
+
+def _image(kind, content, words):
+    if kind == "image/svg+xml":
+        content = base64.b64encode(content.encode("utf-8")).decode("ascii")
+    content = content.replace("\n", "")
+    return (
+        f'<img alt="{html.escape(words)}" style="max-width:100%;height:auto;'
+        f'background:#fff" src="data:{kind};base64,{content}">'
+    )
 
 
 def main(arguments):
     """Build the notebooks whose numbers are given, or all."""
     import nbformat
 
-    from ramnp.support import process
-
-    process.configure()  # sums are rounded alike, however many cores there are
+    # Sums are rounded alike, however many cores there are.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     for path in sources():
         if arguments and path.name[:2] not in arguments:
             continue

@@ -7,40 +7,45 @@ test, in this order, which is the order in which ramnp cuts an .npz.
 
 import io
 import sys
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
 from PIL import Image, ImageSequence
+from threadpoolctl import threadpool_limits
 
 HERE = Path(__file__).parent
 DIGITS = HERE / "digits.npz"
 sys.path.insert(0, str(HERE.parent))  # ramnp need not be installed
 
-from ramnp.datasets import mnist
-from ramnp.figures.style import COLOURS
+# Progress is not shown in the chapters, so nothing is missing.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
-# A page may be light or dark: a figure brings its own white.
+from ramnp.datasets import mnist
+from ramnp.figures.style import COLOURS, STYLE
+from tutorials import moving  # noqa: F401, which the chapters take from here
+
+# On matrices of these sizes, BLAS's own threads cost far more than they save.
+threadpool_limits(1, user_api="blas")
+
 plt.rcParams.update(
-    {
-        "figure.facecolor": "white",
-        "savefig.facecolor": "white",
-        "figure.dpi": 100,
+    STYLE
+    | {
         "figure.constrained_layout.use": True,
-        "font.family": "DejaVu Sans",
+        "figure.dpi": 100,
         "font.size": 10,
         "axes.titlesize": 10,
-        "text.color": COLOURS["ink"],
-        "axes.labelcolor": COLOURS["ink"],
-        "axes.edgecolor": COLOURS["muted"],
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "xtick.color": COLOURS["ink"],
-        "ytick.color": COLOURS["ink"],
-        "legend.frameon": False,
+        "axes.titleweight": "normal",
+        "axes.titlelocation": "center",
+        "svg.hashsalt": "ramnp",  # the same picture is the same bytes
     }
 )
+if "IPython" in sys.modules:  # in a notebook: sharp at any size
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def digits():
@@ -95,15 +100,64 @@ def arrow(ax, start, end, colour, lw=1.0, style="-|>", bend=0.0, gap=0, dotted=F
     ax.annotate("", end, start, arrowprops=properties)
 
 
-class Film:
-    """An animation, from the bytes of a GIF, as a notebook shows it: a PNG that moves.
+def unrolled(gradient=False):
+    """Draw three glimpses of the agent; with the way of the cross-entropy's gradient."""
+    _, ax = plt.subplots(figsize=(10, 4.6))
+    ax.set(xlim=(0, 11), ylim=(-0.4, 4.6), aspect="equal")
+    ax.axis("off")
 
-    Notebooks know no type for a GIF; a PNG keeps its alternative text as well.
+    def node(x, y, text, colour):
+        style = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": colour, "lw": 2}
+        ax.text(x, y, text, ha="center", va="center", bbox=style, zorder=3)
+
+    def forward(start, end, dotted=False):
+        arrow(ax, start, end, COLOURS["muted"], 1, "->", gap=15, dotted=dotted)
+
+    def back(start, end, colour=COLOURS["core"], bend=0.25):
+        if gradient:
+            arrow(ax, start, end, colour, 2.2, bend=bend, gap=17)
+
+    for t, x in enumerate((1.2, 4.7, 8.2), start=1):
+        node(x - 0.6, 0, f"$\\rho_{t}$", COLOURS["what"])
+        node(x + 0.6, 0, f"$l_{t}$", COLOURS["where"])
+        node(x, 1.4, f"$g_{t}$", COLOURS["what"])
+        node(x, 2.8, f"$h_{t}$", COLOURS["core"])
+        forward((x - 0.6, 0), (x, 1.4))
+        forward((x + 0.6, 0), (x, 1.4))
+        forward((x + 0.6, 0), (x - 0.6, 0), dotted=True)
+        forward((x, 1.4), (x, 2.8))
+        back((x, 2.8), (x, 1.4))
+        for side in (-0.42, 0.42) if gradient else ():
+            ax.plot(x + side, 0.72, "x", color=COLOURS["wrong"], ms=10, mew=3, zorder=4)
+        if t < 3:
+            node(x + 1.4, 4.2, f"$\\mu_{t + 1}$", COLOURS["policy"])
+            node(x, 4.2, f"$b_{t + 1}$", COLOURS["baseline"])
+            forward((x, 2.8), (x + 1.4, 4.2))
+            forward((x, 2.8), (x, 4.2))
+            forward((x + 1.4, 4.2), (x + 4.1, 0), dotted=True)
+            forward((x, 2.8), (x + 3.5, 2.8))
+            back((x + 3.5, 2.8), (x, 2.8), bend=0.18)
+    node(8.2, 4.2, "class", COLOURS["action"])
+    forward((8.2, 2.8), (8.2, 4.2))
+    back((8.2, 4.2), (8.2, 2.8), COLOURS["action"])
+    if gradient:
+        ax.text(8.9, 4.2, "cross-entropy", va="center", color=COLOURS["action"])
+    note = "dotted: drawn, or cut out;\nno derivative"
+    ax.text(9, 2.8, note, va="center", fontsize=8)
+
+
+class Film:
+    """An animation, from pictures or a GIF's bytes, as a notebook shows it.
+
+    Notebooks know no type for a GIF, so it is a PNG that moves.
     """
 
-    def __init__(self, gif):
-        with Image.open(io.BytesIO(gif)) as film:
-            frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(film)]
+    def __init__(self, frames):
+        if isinstance(frames, bytes):
+            with Image.open(io.BytesIO(frames)) as film:
+                frames = [
+                    frame.convert("RGB") for frame in ImageSequence.Iterator(film)
+                ]
         palette = frames[-1].quantize(256, dither=Image.Dither.NONE)
         first, *others = [
             frame.quantize(palette=palette, dither=Image.Dither.NONE)

@@ -13,9 +13,9 @@ import sys
 import numpy as np
 
 SIGN = {"T": 2, "patch": 8, "scales": 1, "classes": 2, "n": 32, "first": "center"}
-SIGN |= {"batch": 64, "steps": 1000, "rate": 5e-3, "std": (0.5, 0.1), "weight": 1.0}
+SIGN |= {"B": 64, "steps": 1000, "rate": 5e-3, "std": (0.5, 0.1), "slow": {}}
 MNIST = {"T": 6, "patch": 8, "scales": 1, "classes": 10, "n": 256, "first": "random"}
-MNIST |= {"batch": 128, "steps": 8000, "rate": 2e-3, "std": (0.2, 0.05), "weight": 0.1}
+MNIST |= {"B": 128, "steps": 7000, "rate": 2e-3, "std": (0.2, 0.05), "slow": {"mu": 10}}
 
 
 def glimpse(x, l, patch, scales):
@@ -81,7 +81,7 @@ def gradient(p, k, labels, R, std, c):
     """Return the gradient of the hybrid loss by every W: `look` read upwards.
 
     Per image, with l_t, R and the factor (R - b) held fixed, b from glimpse t - 1:
-      Σ_t -log p_t(label) - λ Σ_{t>1} (R - b) log N(l_t; mu_t, std²) + Σ_{t>1} (R - b)²
+      Σ_t -log p_t(label) - Σ_{t>1} (R - b) log N(l_t; mu_t, std²) + Σ_{t>1} (R - b)²
     """
     (T, B, n), grads = k["h"].shape, {}
     e = np.exp(k["y"] - k["y"].max(axis=2, keepdims=True))
@@ -89,7 +89,7 @@ def gradient(p, k, labels, R, std, c):
     dy[:, np.arange(B), labels] -= 1  # p - onehot(label)
     dh, grads["class"] = affine_backward(dy / B, p["class"], k["h"])
     advantage, before = R[:, None] - k["b"][:-1], k["h"][:-1]
-    dmu = -c["weight"] / B * advantage * (k["l"][1:] - k["mu"][1:]) / std**2
+    dmu = -advantage / B * (k["l"][1:] - k["mu"][1:]) / std**2
     _, grads["mu"] = affine_backward(dmu, p["mu"], before)  # these two go no further
     _, grads["baseline"] = affine_backward(-2 / B * advantage, p["baseline"], before)
     dz, W_h = np.empty_like(dh), p["core"][n:-1]
@@ -109,15 +109,15 @@ def train(c, x, labels, rng):
     p = init(rng, c)
     m, v = ({name: np.zeros_like(W) for name, W in p.items()} for _ in range(2))
     for step in range(1, c["steps"] + 1):
-        done, i = step / c["steps"], rng.integers(len(x), size=c["batch"])
+        done, i = step / c["steps"], rng.integers(len(x), size=c["B"])
         std = c["std"][0] ** (1 - done) * c["std"][1] ** done  # look about, then aim
         k = look(p, x[i], std, rng, c)
         R = (k["y"][-1].argmax(axis=1) == labels[i]).astype(x.dtype)  # the reward
-        for name, dW in gradient(p, k, labels[i], R, std, c).items():
-            m[name] += 0.1 * (dW - m[name])
-            v[name] += 0.001 * (dW**2 - v[name])
-            size = np.sqrt(v[name] / (1 - 0.999**step)) + 1e-8
-            p[name] -= c["rate"] * (1 - done) * m[name] / (1 - 0.9**step) / size
+        rate = c["rate"] * (1 - done) * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        for key, dW in gradient(p, k, labels[i], R, std, c).items():
+            m[key] += 0.1 * (dW - m[key])
+            v[key] += 0.001 * (dW**2 - v[key])
+            p[key] -= rate / c["slow"].get(key, 1) * m[key] / np.sqrt(v[key] + 1e-16)
         if step % (c["steps"] // 10) == 0:
             print(f"step {step}: {100 * R.mean():.0f} % of the batch right", flush=True)
     return p

@@ -13,7 +13,6 @@ from tutorials import ram
 
 SOURCE = Path(ram.__file__)
 C = {"T": 4, "patch": 4, "scales": 2, "classes": 5, "n": 8, "first": "random"}
-C |= {"weight": 0.3}
 CONFIG = Config(
     num_glimpses=4,
     patch_size=4,
@@ -24,7 +23,6 @@ CONFIG = Config(
     g_size=8,
     h_size=8,
     classify_every_step=True,
-    policy_weight=0.3,
 )
 STD = 0.4
 

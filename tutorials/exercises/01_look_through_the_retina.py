@@ -1,4 +1,4 @@
-"""Exercises to tutorial 1: replace each `raise` by your answer."""
+"""Exercises to chapter 1: replace each `raise` by your answer."""
 
 
 def location_of_window(left, top, width, height, patch):

@@ -1,4 +1,4 @@
-"""Exercises to tutorial 2: replace each `raise` by your answer."""
+"""Exercises to chapter 2: replace each `raise` by your answer."""
 
 
 def tanh_backward(dy, y):

@@ -1,4 +1,4 @@
-"""Exercises to tutorial 3: replace each `raise` by your answer."""
+"""Exercises to chapter 3: replace each `raise` by your answer."""
 
 
 def num_parameters(rho_size, hg_size, hl_size, g_size):

@@ -1,4 +1,4 @@
-"""Exercises to tutorial 4: replace each `raise` by your answer."""
+"""Exercises to chapter 4: replace each `raise` by your answer."""
 
 import numpy as np
 
@@ -16,8 +16,10 @@ def backward_through_time(params, h, g, dh):
     """Return dg (T, B, g) and the gradients of params, or it should.
 
     h (T + 1, B, n) starts with h_0; g (T, B, g); dh (T, B, n) reaches h_1 .. h_T from
-    above. Exercise 4.2: it runs, but it is wrong in two places. Find them.
+    above. Exercise 4.2: without its first line it runs, but it is wrong in two places.
+    Take that line out, and find them.
     """
+    raise NotImplementedError("exercise 4.2")
     grads = {name: np.zeros_like(array) for name, array in params.items()}
     dg = np.empty_like(g)
     dz_next = np.zeros_like(dh[0])

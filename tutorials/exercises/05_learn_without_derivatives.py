@@ -1,4 +1,4 @@
-"""Exercises to tutorial 5: replace each `raise` by your answer."""
+"""Exercises to chapter 5: replace each `raise` by your answer."""
 
 
 def score_of_log_std(l, mu, log_std):
@@ -18,11 +18,12 @@ def best_baselines(R, score):
     raise NotImplementedError("exercise 5.2")
 
 
-def find_peak(reward, mu, rng):
-    """Return (mu, std) of a policy N(mu, std² I) that earns more than 0.6 on average.
+def climb(reward, mu, rng):
+    """Return mu (2,) after REINFORCE; at the end σ = 0.1, and N(mu, 0.1² I) is paid well.
 
-    reward takes l (N, 2) and returns (N,), each in 0..1, or 0 very far from its narrow
-    peak. mu (2,) is where to start, 1 away from the peak; how widely to look is yours
-    to choose. At most 20,000 samples in all.
+    reward takes l (N, 2) and returns (N,): a hill of width 0.3 and height 1, whose peak
+    is 0.7 away from where you start, mu (2,), plus an offset that you don't know. Let σ
+    shrink from 0.5 to 0.1. Earn more than 0.8 above the offset, with at most 10,000
+    samples in all.
     """
     raise NotImplementedError("exercise 5.3")

@@ -1,4 +1,4 @@
-"""Exercises to tutorial 6: replace each `raise` by your answer."""
+"""Exercises to chapter 6: replace each `raise` by your answer."""
 
 
 def gradient_of_halves(gradient_of, num_rows):

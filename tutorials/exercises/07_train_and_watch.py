@@ -1,4 +1,4 @@
-"""Exercises to tutorial 7: replace each `raise` by your answer."""
+"""Exercises to chapter 7: replace each `raise` by your answer."""
 
 
 def shares_in_average(decay, steps):

@@ -1,4 +1,4 @@
-"""Exercises to tutorial 8: replace each `raise` by your answer."""
+"""Exercises to chapter 8: replace each `raise` by your answer."""
 
 
 def scales_needed(side, patch):

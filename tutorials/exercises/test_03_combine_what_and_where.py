@@ -1,20 +1,42 @@
-"""Checks the answers to tutorial 3."""
+"""Checks the answers to chapter 3."""
 
 import numpy as np
 
 from ramnp.agent import glimpse_network
 from ramnp.proofs import complex_step
 
+HINTS = {
+    1: (
+        "three affine maps: from rho, from l, from the pair.",
+        "a map from a to b numbers has a · b weights and b biases.",
+    ),
+    2: (
+        "at a fixed l, everything that comes the way of *where* is a constant.",
+        "W_g is V above U, and h_l U joins the bias b_g; b_1 is b_hg as it is.",
+    ),
+    3: (
+        "keep both factors: each one is the derivative by the other.",
+        (
+            "below the rectifier dz goes to both: d(what) = dz · where, d(where) = dz · "
+            "what."
+        ),
+        (
+            "from there on, it is chapter 3's backward pass: two affine maps, two "
+            "rectifiers, two affine maps."
+        ),
+    ),
+}
 
-def test_1_num_parameters(answers, rng):
+
+def test_1_num_parameters(answers, check, rng):
     """It counts what the package draws."""
     for sizes in ((4, 5, 6, 7), (432, 128, 128, 256)):
         params = glimpse_network.init(rng, *sizes)
         expected = sum(array.size for array in params.values())
-        assert answers.num_parameters(*sizes) == expected
+        check(f"the number for sizes {sizes}", answers.num_parameters(*sizes), expected)
 
 
-def test_2_biases_at(answers, rng):
+def test_2_biases_at(answers, check, rng):
     """At that location, the two-layer network is the glimpse network."""
     params = glimpse_network.init(rng, 4, 5, 6, 7, float)
     params = {name: rng.standard_normal(a.shape) for name, a in params.items()}
@@ -23,10 +45,10 @@ def test_2_biases_at(answers, rng):
     b_1, b_2 = answers.biases_at(params, l)
     hg = np.maximum(rho @ params["W_hg"] + b_1, 0)
     g = np.maximum(hg @ params["W_g"][:5] + b_2, 0)
-    assert np.allclose(g, expected, rtol=1e-12)
+    check("g with your biases", g, expected)
 
 
-def test_3_multiply(answers, rng):
+def test_3_multiply(answers, check, rng):
     """Forward is the formula, backward the complex step's derivative."""
     shapes = {
         "W_hg": (4, 5),
@@ -44,7 +66,7 @@ def test_3_multiply(answers, rng):
     hg = np.maximum(rho @ params["W_hg"] + params["b_hg"], 0)
     hl = np.maximum(l @ params["W_hl"] + params["b_hl"], 0)
     z = (hg @ params["V"] + params["c"]) * (hl @ params["U"] + params["d"])
-    assert np.allclose(g, np.maximum(z, 0), rtol=1e-12)
+    check("g", g, np.maximum(z, 0))
 
     dg = rng.standard_normal(g.shape)
 
@@ -53,6 +75,5 @@ def test_3_multiply(answers, rng):
 
     exact = complex_step.derivatives(loss, params | {"rho": rho, "l": l})
     (drho, dl), grads = answers.multiply_backward(dg, cache)
-    by_hand = {**grads, "rho": drho, "l": dl}
-    by_hand = {name: by_hand[name] for name in exact}
-    assert complex_step.failures(by_hand, exact) == {}
+    found = {**grads, "rho": drho, "l": dl}
+    check.all({name: found.get(name) for name in exact}, exact)

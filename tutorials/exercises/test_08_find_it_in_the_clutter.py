@@ -1,4 +1,4 @@
-"""Checks the answers to tutorial 8."""
+"""Checks the answers to chapter 8."""
 
 import numpy as np
 
@@ -6,6 +6,26 @@ from ramnp.agent import core_network, glimpse_network, glimpse_sensor, model
 from ramnp.learning.config import Config
 from ramnp.proofs import complex_step
 from ramnp.proofs.complex_step import flat, nested
+
+HINTS = {
+    1: (
+        "the widest patch spans 2^(k-1) patch pixels, half of them on each side.",
+        "from a corner, one half has to span the whole side.",
+    ),
+    2: (
+        "the sum over rows a..b and columns c..d is S at four corners.",
+        "beyond the border nothing is added: clip the corners to the table.",
+        "np.diff along both axes of the corners gives the sums of all cells at once.",
+    ),
+    3: (
+        "h_0 is the first state; from there on the agent is as before.",
+        (
+            "what reaches h_0 in the way back through time is dz_1 W_hᵀ, and it goes on "
+            "through the glance's rectifier."
+        ),
+        "dmu[0] goes through tanh into W_0 and b_0, and no further.",
+    ),
+}
 
 
 def covers(l, side, patch, scales):
@@ -15,30 +35,34 @@ def covers(l, side, patch, scales):
     return left <= 0 and top <= 0 and right >= side and bottom >= side
 
 
-def test_1_scales_needed(answers):
+def test_1_scales_needed(answers, check):
     """With so many patches the sensor's own windows cover the image, with fewer not."""
     for side, patch in ((60, 12), (100, 12), (28, 8), (96, 12), (8, 8), (400, 6)):
         centre, anywhere = answers.scales_needed(side, patch)
         for k, places in ((centre, [(0, 0)]), (anywhere, [(-1, -1), (1, 1), (-1, 1)])):
-            assert all(covers(l, side, patch, k) for l in places)
-            assert k == 1 or not all(covers(l, side, patch, k - 1) for l in places)
+            words = f"{k} patches of {patch} on {side} pixels, seen from {places[0]}"
+            enough = all(covers(l, side, patch, k) for l in places)
+            check.that(enough, f"{words}: too few")
+            fewer = k > 1 and all(covers(l, side, patch, k - 1) for l in places)
+            check.that(not fewer, f"{words}: one less is enough")
 
 
-def test_2_glimpse(answers, rng):
+def test_2_glimpse(answers, check, rng):
     """It sees what the package's sensor sees, for both factors, beyond corners too."""
     image = rng.random((20, 30))
     S = answers.sums(image)
-    assert S.shape == (21, 31) and np.isclose(S[3, 5], image[:3, :5].sum())
+    check("the shape of S", np.shape(S), (21, 31))
+    check("S[3, 5]", S[3, 5], image[:3, :5].sum())
     for factor in (2, 3):
         pyramid = glimpse_sensor.prepare(image[None], 6, 3, factor)
         for l in rng.uniform(-1.6, 1.6, size=(40, 1, 2)):
             ((left, top),) = glimpse_sensor.first_pixel(l, np.array([30, 20]), 6)
             rho = answers.glimpse(S, left, top, 6, 3, factor)
             expected = glimpse_sensor.forward(pyramid, l).reshape(3, 6, 6)
-            assert np.allclose(rho, expected, rtol=1e-10, atol=1e-12)
+            check(f"rho for left {left}, top {top}", rho, expected, atol=1e-11)
 
 
-def test_3_context_network(answers, rng):
+def test_3_context_network(answers, check, rng):
     """Its outputs are the formulas', its gradients the complex step's."""
     config = Config(
         num_glimpses=3,
@@ -62,15 +86,15 @@ def test_3_context_network(answers, rng):
     c = images.reshape(2, 3, 4, 3, 4).mean(axis=(2, 4)).reshape(2, 9)
     h = np.maximum(c @ params["context.W_c"] + params["context.b_c"], 0)
     first = np.tanh(h @ params["context.W_0"] + params["context.b_0"])
-    assert np.allclose(mu[0], first, rtol=1e-12)
+    check("mu[0]", mu[0], first)
     pyramid = glimpse_sensor.prepare(images, 4, 2)
     rho = glimpse_sensor.forward(pyramid, locations[0])
     g, _ = glimpse_network.forward(nested(params)["glimpse"], rho, locations[0])
     (h,), _ = core_network.forward(nested(params)["core"], (h,), g)
     expected = h @ params["action.W_a"] + params["action.b_a"]
-    assert np.allclose(logits[0], expected, rtol=1e-12)
+    check("logits[0]", logits[0], expected)
     expected = h @ params["location.W_mu"] + params["location.b_mu"]
-    assert np.allclose(mu[1], expected, rtol=1e-12)
+    check("mu[1]", mu[1], expected)
 
     dlogits, dmu = rng.standard_normal((3, 2, 5)), rng.standard_normal((3, 2, 2))
     of_policy = [n for n in params if n.startswith("location") or n.endswith("_0")]
@@ -85,5 +109,4 @@ def test_3_context_network(answers, rng):
         lambda a: (dmu * outputs(a)[1]).sum(), {n: params[n] for n in of_policy}
     )
     found = answers.gradients(nested(params), images, locations, dlogits, dmu, config)
-    by_hand = {name: flat(found)[name] for name in exact}
-    assert complex_step.failures(by_hand, exact, coordinate=1e-8) == {}
+    check.all({name: flat(found).get(name) for name in exact}, exact, rtol=1e-8)

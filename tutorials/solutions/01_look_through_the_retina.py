@@ -1,4 +1,4 @@
-"""Solutions to tutorial 1."""
+"""Solutions to chapter 1."""
 
 import numpy as np
 

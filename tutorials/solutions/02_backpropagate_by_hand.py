@@ -1,4 +1,4 @@
-"""Solutions to tutorial 2."""
+"""Solutions to chapter 2."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Solutions to tutorial 3."""
+"""Solutions to chapter 3."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Solutions to tutorial 4."""
+"""Solutions to chapter 4."""
 
 import numpy as np
 

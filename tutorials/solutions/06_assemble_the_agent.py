@@ -1,4 +1,4 @@
-"""Solutions to tutorial 6."""
+"""Solutions to chapter 6."""
 
 import numpy as np
 

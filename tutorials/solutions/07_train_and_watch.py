@@ -1,11 +1,11 @@
-"""Solutions to tutorial 7."""
+"""Solutions to chapter 7."""
 
 import math
 
 import numpy as np
 
 from ramnp.agent import model, parameters
-from ramnp.runs import state
+from ramnp.learning import state
 
 
 def shares_in_average(decay, steps):

@@ -1,4 +1,4 @@
-"""Solutions to tutorial 8."""
+"""Solutions to chapter 8."""
 
 import math
 
@@ -51,15 +51,17 @@ def gradients(params, images, locations, dlogits, dmu, config):
     c, h_0, cores, glimpses, actions, locators = caches
     T, B, classes = dlogits.shape
     grads = {"context": {}}
-    dh, grads["action"] = action_network.backward(
+    (dh,), grads["action"] = action_network.backward(
         dlogits.reshape(T * B, classes), actions
     )
     _, grads["location"] = location_network.backward(dmu[1:].reshape(-1, 2), locators)
-    dz, dg, grads["core"] = core_network.backward_through_time(
-        dh.reshape(T, B, -1), cores
-    )
+    dh = dh.reshape(T, B, -1)
+    (dg,), grads["core"] = core_network.backward_through_time(dh, cores)
+    dh_tm1 = 0.0
+    for dh_t, cache in zip(dh[::-1], cores[::-1]):
+        ((dh_tm1,), _), _ = core_network.backward((dh_t + dh_tm1,), cache)
     _, grads["glimpse"] = glimpse_network.backward(dg, glimpses, with_inputs=False)
-    dh_0 = layers.relu_backward(dz[0] @ params["core"]["W_h"].T, h_0)
+    dh_0 = layers.relu_backward(dh_tm1, h_0)
     context = grads["context"]
     context["W_c"], context["b_c"] = layers.affine_weights_backward(dh_0, c)
     dz_0 = dmu[0] * (1 - mu[0] ** 2)
