@@ -260,8 +260,8 @@ Film(frames)
 # %% [markdown]
 # **Figure.** Animated, one frame per moment of the training: three cluttered scenes with
 # the path of the eight glimpses at the policy's mean, and the windows of the first two.
-# At first all looks stay near the middle; by the end of the epoch they reach for the
-# digit. This is where the path begins, not where it ends: the trained agent of chapter 8
+# At first all looks stay near the middle; by the end of the epoch they leave it, in the
+# third scene towards the digit. This is where the path begins, not where it ends: the trained agent of chapter 8
 # puts its second look within 4 pixels of the digit's middle.
 #
 # ## Deterministic against drawn
