@@ -16,6 +16,7 @@ from ramnp.learning.recipes import (
     fitted,
     hint,
     make_config,
+    paper_row,
 )
 from ramnp.support.errors import UserError
 
@@ -66,6 +67,22 @@ def test_a_recipe_is_that_of_its_committed_run(table, recipe):
     settings = json.loads(path.read_text("utf-8"))
     del settings["data"]
     assert Config(**settings) == make_config(settings["task"], recipe)
+
+
+@pytest.mark.parametrize(
+    ("changes", "row"),
+    [
+        ({}, "ram-8"),
+        ({"num_glimpses": 6}, "ram-6"),
+        ({"policy": "random"}, "random-8"),
+        ({"model": "fc", "fc_size": 64}, "fc-64"),
+        ({"model": "conv"}, "conv"),
+    ],
+)
+def test_an_agent_is_compared_with_the_papers_row_of_its_kind(changes, row):
+    """Its number of glimpses or units counts, and whether its policy is learned."""
+    assert paper_row(make_config("cluttered", "paper", **changes)) == row
+    assert row in PAPER_ERRORS["cluttered"]
 
 
 def test_names_and_errors_are_complete():
