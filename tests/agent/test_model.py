@@ -57,7 +57,9 @@ def test_a_rollout_equals_the_reference(rng, name):
     config = grid.CONFIGS[name]
     params = grid.reference(config).params
     init = np.random.default_rng(config.seed)
-    drawn = flat(model.init(init, config, np.float64))
+    drawn = model.init(init, config, np.float64)
+    assert parameters.shapes(drawn) == model.shapes(config)
+    drawn = flat(drawn)
     expected = initial_params(config, np.random.default_rng(config.seed))
     assert all(np.array_equal(drawn[name], expected[name]) for name in expected)
     images = rng.random((3, 6, 5))
