@@ -103,8 +103,7 @@ def test_notebook_was_executed_from_top_to_bottom(name):
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_picture_is_described(name):
     """Each picture is an image with its caption as alternative text, also in a page."""
-    from nbconvert import HTMLExporter
-
+    nbconvert = pytest.importorskip("nbconvert")  # of the extra tutorials
     notebook = read(name)
     pictures = 0
     for cell, below in zip(notebook["cells"], notebook["cells"][1:]):
@@ -122,7 +121,9 @@ def test_every_picture_is_described(name):
         kinds = {kind for o in cell.get("outputs", []) for kind in o.get("data", {})}
         assert not kinds & {"image/png", "image/svg+xml"}
     assert pictures >= 2
-    page, _ = HTMLExporter().from_filename(str(SOURCES[name].with_suffix(".ipynb")))
+    page, _ = nbconvert.HTMLExporter().from_filename(
+        str(SOURCES[name].with_suffix(".ipynb"))
+    )
     found = re.findall('<img [^>]*?alt="([^"]*)"', page)
     assert len([words for words in found if len(words) > 80]) == pictures
 
