@@ -23,6 +23,7 @@ docs/COMMANDS
 docs/OWN_DATA
 docs/CHANGE
 docs/METRICS
+docs/SETTINGS
 docs/RESULTS
 docs/PAPER
 docs/SPEED
