@@ -204,12 +204,14 @@ def test_where_one_more_process_cannot_be_started(current, monkeypatch):
     assert os.listdir("/proc/self/fd") == files
 
 
-def test_a_worker_that_fails_to_start_is_named(current, monkeypatch, capfd):
+def test_a_worker_that_fails_to_start_is_named(current, monkeypatch, capfd, tmp_path):
     """Its complaint is on stderr, its exit code in the message."""
-    monkeypatch.setattr(workers.process, "search_path", lambda: "/no/such/folder")
+    broken = "raise ImportError('No module named ramnp')"
+    (tmp_path / "ramnp.py").write_text(broken)
+    monkeypatch.setattr(workers.process, "search_path", lambda: str(tmp_path))
     with pytest.raises(WorkerError, match=r"ended by exit code 1"):
         workers.Workers(2, CONFIG, SPLIT, current.vector)(jobs(current, [3], [1]))
-    assert "No module named 'ramnp'" in capfd.readouterr().err
+    assert "No module named ramnp" in capfd.readouterr().err
 
 
 def test_without_the_call_that_makes_files_in_memory(current, monkeypatch):
