@@ -57,7 +57,7 @@ def is_alive(pid):
 
 
 def wait_until(condition, pause=0.005, seconds=120):
-    """Wait until condition() holds; fail after so many seconds."""
+    """Wait until condition() holds; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

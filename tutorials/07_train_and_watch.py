@@ -61,7 +61,7 @@ print("digits of each class:", np.bincount(digits.train.labels))
 # in the paper: 1 if the class after the last glimpse is right. Beyond the form that
 # chapter 6 took apart, it has what `ramnp.train` uses by default: the class is asked
 # for after *every* glimpse; the policy's mean has a hidden layer and a $\tanh$; its
-# gradient goes on into the core, with weight $\lambda = 0.1$. The loss of one image:
+# gradient also reaches the core, with weight $\lambda = 0.1$. The loss of one image:
 #
 # $$L = \sum_{t=1}^{T} -\log p_t(\text{label})$$
 #

@@ -467,7 +467,7 @@ plt.show()
 #   networks and the same recipe have four times the error after 20 epochs.
 #
 # What more training does: `best` bends the digits anew in each epoch, so that 150
-# epochs do not learn 50,000 digits by heart; a larger core and another optimiser (Muon)
+# epochs do not overfit the 50,000 digits; a larger core and another optimiser (Muon)
 # add to it. results/LOG.md has what each is worth. In the paper (arXiv version) the
 # order after long training is: fully connected 11.96 %, convolutional 8.09 %, agent
 # 4.04 %.

@@ -2,7 +2,7 @@
 
 
 def shares_in_average(decay, steps):
-    """Return (steps + 1,): how much each w counts in the average after so many steps.
+    """Return (steps + 1,): the weight of each w in the average after `steps` steps.
 
     Entry 0 belongs to the weights before the first step, at which the average starts.
     Step n, from 1 on, does average <- d average + (1 - d) w with
