@@ -60,6 +60,9 @@ def pytest_xdist_auto_num_workers(config):
 def signals_as_before():
     """After a test that sent itself one, Ctrl-C ends the tests as it should."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
