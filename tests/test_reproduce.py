@@ -283,17 +283,17 @@ command_line.run(main)
 """
 
 
-EPOCHS = 60
+EPOCHS = 200  # some seconds: neither run may end before the other is under way
 
 
 def brief_config(seed):
-    """The configuration of a run of a second without glimpses to draw."""
+    """The configuration of a run of some seconds without glimpses to draw."""
     sizes = {"fc_size": 16, "image_height": 12, "image_width": 12}
     return tiny_config(seed=seed, epochs=EPOCHS, model="fc", **sizes)
 
 
 class Study:
-    """Two runs of a second each, done by another process."""
+    """Two runs of some seconds each, done by another process."""
 
     def __init__(self, folder, digits_file, scheduler=None):
         self.place = [str(folder / "runs"), str(folder / "results"), digits_file]
