@@ -8,12 +8,12 @@ import numpy as np
 from ramnp.agent.layers import affine_forward, affine_weights_backward, init_array
 
 
-def shapes(h_size):
+def shapes(h_size: int) -> dict:
     """Return {name: shape} of the linear map to b."""
     return {"W_b": (h_size, 1), "b_b": (1,)}
 
 
-def init(rng, h_size, dtype=np.float32):
+def init(rng: np.random.Generator, h_size: int, dtype: type = np.float32) -> dict:
     """Return parameters of the shapes above."""
     return {
         name: init_array(rng, shape, dtype, gain=0.1)
@@ -21,12 +21,12 @@ def init(rng, h_size, dtype=np.float32):
     }
 
 
-def forward(params, h):
+def forward(params: dict, h: np.ndarray) -> tuple[np.ndarray, tuple]:
     """Return the baseline (B,) and the cache, for h (B, h)."""
     return affine_forward(h, params["W_b"], params["b_b"])[:, 0], (params, h)
 
 
-def backward(dbaseline, cache):
+def backward(dbaseline: np.ndarray, cache: tuple) -> tuple[tuple, dict]:
     """Return (dh,), dh (B, h), and the gradients, for dbaseline (B,)."""
     params, h = cache
     dW_b, db_b = affine_weights_backward(dbaseline[:, None], h)

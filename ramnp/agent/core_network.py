@@ -17,12 +17,18 @@ from ramnp.agent.layers import (
 )
 
 
-def shapes(g_size, h_size):
+def shapes(g_size: int, h_size: int) -> dict:
     """Return {name: shape} of the two linear maps, which share one bias."""
     return {"W_h": (h_size, h_size), "W_g": (g_size, h_size), "b_h": (h_size,)}
 
 
-def init(rng, g_size, h_size, identity=False, dtype=np.float32):
+def init(
+    rng: np.random.Generator,
+    g_size: int,
+    h_size: int,
+    identity: bool = False,
+    dtype: type = np.float32,
+) -> dict:
     """Return parameters of the shapes above.
 
     identity: W_h starts as the identity, so that memories last from the start.
@@ -34,13 +40,13 @@ def init(rng, g_size, h_size, identity=False, dtype=np.float32):
     return params | {"W_h": np.eye(h_size, dtype=dtype)} if identity else params
 
 
-def initial_state(params, batch_size):
+def initial_state(params: dict, batch_size: int) -> tuple:
     """Return the state before the first glimpse, h_0 = 0."""
     b_h = params["b_h"]
     return (np.zeros((batch_size, len(b_h)), b_h.dtype),)
 
 
-def forward(params, state_tm1, g):
+def forward(params: dict, state_tm1: tuple, g: np.ndarray) -> tuple[tuple, tuple]:
     """Return the state (h,), h (B, h), and the cache, for the glimpse g (B, g)."""
     (h_tm1,) = state_tm1
     z = affine_forward(g, params["W_g"], params["b_h"])
@@ -49,7 +55,7 @@ def forward(params, state_tm1, g):
     return (h,), (params, h_tm1, g, h)
 
 
-def backward(dstate, cache):
+def backward(dstate: tuple, cache: tuple) -> tuple[tuple, dict]:
     """Return (dstate_tm1, dg) and the gradients of one step, for dstate (dh,)."""
     (dh,) = dstate
     params, h_tm1, g, h = cache
@@ -59,7 +65,7 @@ def backward(dstate, cache):
     return ((dz @ params["W_h"].T,), dg), grads
 
 
-def backward_through_time(dh, caches):
+def backward_through_time(dh: np.ndarray, caches: list[tuple]) -> tuple[tuple, dict]:
     """Return (dg,), dg (T · B, g), and the gradients, summed over T steps.
 
     dh (T, B, h) is what reaches each h_t from outside the recurrence. Only dz is

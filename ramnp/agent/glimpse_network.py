@@ -17,7 +17,7 @@ from ramnp.agent.layers import (
 )
 
 
-def shapes(rho_size, hg_size, hl_size, g_size):
+def shapes(rho_size: int, hg_size: int, hl_size: int, g_size: int) -> dict:
     """Return {name: shape} of the maps from ρ, from l, and from the pair."""
     return {
         "W_hg": (rho_size, hg_size),
@@ -29,13 +29,20 @@ def shapes(rho_size, hg_size, hl_size, g_size):
     }
 
 
-def init(rng, rho_size, hg_size, hl_size, g_size, dtype=np.float32):
+def init(
+    rng: np.random.Generator,
+    rho_size: int,
+    hg_size: int,
+    hl_size: int,
+    g_size: int,
+    dtype: type = np.float32,
+) -> dict:
     """Return parameters of the shapes above, drawn for rectified units."""
     sizes = shapes(rho_size, hg_size, hl_size, g_size)
     return {name: init_array(rng, shape, dtype) for name, shape in sizes.items()}
 
 
-def forward(params, rho, l):
+def forward(params: dict, rho: np.ndarray, l: np.ndarray) -> tuple[np.ndarray, tuple]:
     """Return g (B, g) and the cache, for rho (B, ρ) and l (B, 2)."""
     z_hg = affine_forward(rho, params["W_hg"], params["b_hg"])
     z_hl = affine_forward(l, params["W_hl"], params["b_hl"])
@@ -44,7 +51,9 @@ def forward(params, rho, l):
     return g, (params, rho, l, pair, g)
 
 
-def backward(dg, cache, with_inputs=True):
+def backward(
+    dg: np.ndarray, cache: tuple, with_inputs: bool = True
+) -> tuple[tuple, dict]:
     """Return (drho, dl) and the gradients, for dg (B, g).
 
     Nothing trains below ρ and l (the image is given, the location is a sample), so

@@ -17,7 +17,14 @@ from typing import NamedTuple
 import numpy as np
 
 
-def plain_glimpse(image, l, patch_size, num_scales=1, scale_factor=2, background=0.0):
+def plain_glimpse(
+    image: np.ndarray,
+    l: np.ndarray,
+    patch_size: int,
+    num_scales: int = 1,
+    scale_factor: int = 2,
+    background: float = 0.0,
+) -> np.ndarray:
     """Return rho (k · patch²) of one image (height, width) at l (2,), cell by cell.
 
     Scale j is a grid of patch × patch cells, each factor^j pixels wide, whose value
@@ -45,7 +52,7 @@ def _overlaps(size, start, length):
     return np.maximum(ends, 0)
 
 
-def rho_size(patch_size, num_scales):
+def rho_size(patch_size: int, num_scales: int) -> int:
     """Return the length k · patch² of ρ."""
     return num_scales * patch_size**2
 
@@ -69,7 +76,13 @@ class Pyramid(NamedTuple):
     patch_size: int
 
 
-def prepare(images, patch_size, num_scales=1, scale_factor=2, background=0.0):
+def prepare(
+    images: np.ndarray,
+    patch_size: int,
+    num_scales: int = 1,
+    scale_factor: int = 2,
+    background: float = 0.0,
+) -> Pyramid:
     """Return the pyramid of images (B, height, width); glimpses keep their dtype."""
     B, height, width = images.shape
     # Cells of an odd patch with an even factor start on half a pixel.
@@ -116,7 +129,7 @@ def _cells(framed_size, frame, patch_size, num_scales, scale_factor):
     return steps, offsets * steps[:, None, None, None], last[:, None, None, None]
 
 
-def forward(pyramid, l):
+def forward(pyramid: Pyramid, l: np.ndarray) -> np.ndarray:
     """Return rho (N, k · patch²) at l (N, 2): scale by scale, row by row.
 
     N is a multiple of B: row n looks at image n mod B.
@@ -132,7 +145,9 @@ def forward(pyramid, l):
     return pyramid.values.take(index).reshape(len(l), -1)
 
 
-def first_pixel(l, image_size, patch_size):
+def first_pixel(
+    l: np.ndarray, image_size: tuple[int, int], patch_size: int
+) -> np.ndarray:
     """Return the whole pixel (N, 2) as (x, y) at which the finest patch starts."""
     half_size, middle, near, half = _rounding(*image_size, patch_size, l.dtype)
     shift = l * half_size
@@ -157,7 +172,13 @@ def _rounding(width, height, patch_size, dtype):
     return tuple(a.astype(dtype) for a in (size / 2, gap / 2, 0.5 - half, half))
 
 
-def windows(l, image_shape, patch_size, num_scales=1, scale_factor=2):
+def windows(
+    l: np.ndarray,
+    image_shape: tuple[int, int],
+    patch_size: int,
+    num_scales: int = 1,
+    scale_factor: int = 2,
+) -> np.ndarray:
     """Return the edges (N, k, 4) in pixels of the area of each scale at l (N, 2).
 
     The edges are (left, top, right, bottom); pixel i spans i to i + 1.

@@ -22,14 +22,19 @@ from ramnp.agent.layers import (
 _GAINS = {"W_mu": (0.1,)}
 
 
-def shapes(h_size, hidden_size=0):
+def shapes(h_size: int, hidden_size: int = 0) -> dict:
     """Return {name: shape}; without a hidden layer, W_mu maps h itself."""
     hidden = {"W_hidden": (h_size, hidden_size), "b_hidden": (hidden_size,)}
     mean = {"W_mu": (hidden_size or h_size, 2), "b_mu": (2,)}
     return hidden | mean if hidden_size else mean
 
 
-def init(rng, h_size, hidden_size=0, dtype=np.float32):
+def init(
+    rng: np.random.Generator,
+    h_size: int,
+    hidden_size: int = 0,
+    dtype: type = np.float32,
+) -> dict:
     """Return parameters of the shapes above."""
     return {
         name: init_array(rng, shape, dtype, *_GAINS.get(name, ()))
@@ -37,7 +42,9 @@ def init(rng, h_size, hidden_size=0, dtype=np.float32):
     }
 
 
-def forward(params, h, tanh=False):
+def forward(
+    params: dict, h: np.ndarray, tanh: bool = False
+) -> tuple[np.ndarray, tuple]:
     """Return the mean mu (B, 2) as (x, y) and the cache, for h (B, h)."""
     hidden = h
     if "W_hidden" in params:
@@ -49,7 +56,7 @@ def forward(params, h, tanh=False):
     return mu, (params, h, hidden, mu, tanh)
 
 
-def backward(dmu, cache):
+def backward(dmu: np.ndarray, cache: tuple) -> tuple[tuple, dict]:
     """Return (dh,), dh (B, h), and the gradients, for dmu (B, 2)."""
     params, h, hidden, mu, tanh = cache
     grads = {}
@@ -65,17 +72,17 @@ def backward(dmu, cache):
     return (dh,), grads
 
 
-def sample(mu, location_std, rng):
+def sample(mu: np.ndarray, location_std: float, rng: np.random.Generator) -> np.ndarray:
     """Return l ~ N(mu, location_std² I), not clipped: clipping would bias the score."""
     return mu + location_std * rng.standard_normal(mu.shape, mu.dtype)
 
 
-def log_pi(l, mu, location_std):
+def log_pi(l: np.ndarray, mu: np.ndarray, location_std: float) -> np.ndarray:
     """Return log N(l; mu, location_std² I), shape (B,), for l and mu (B, 2)."""
     z = (l - mu) / location_std
     return -0.5 * (z * z).sum(axis=-1) - math.log(2 * math.pi * location_std**2)
 
 
-def score(l, mu, location_std):
+def score(l: np.ndarray, mu: np.ndarray, location_std: float) -> np.ndarray:
     """Return the derivative of log_pi by mu, (l - mu) / σ², shape (B, 2)."""
     return (l - mu) / location_std**2

@@ -2,10 +2,11 @@
 
 rollout draws the locations, replay takes them as an argument; they share everything
 else. The rows of an array are B images times M rollouts, rollout by rollout: row n
-looks at image n mod B. Arrays over time are time-major.
+looks at image n mod B. Arrays over time are time-major. A config is any object with the
+fields of ramnp.Config.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Trajectory(NamedTuple):
     caches: dict
 
 
-def shapes(config):
+def shapes(config: Any) -> dict:
     """Return {network: {name: shape}} of all parameters of an agent."""
     return {
         "glimpse": glimpse_network.shapes(*_glimpse_sizes(config)),
@@ -44,7 +45,7 @@ def shapes(config):
     }
 
 
-def init(rng, config, dtype=np.float32):
+def init(rng: np.random.Generator, config: Any, dtype: type = np.float32) -> dict:
     """Return the initial parameters of every network: {network: {name: array}}."""
     g, h = config.g_size, config.h_size
     return {
@@ -56,13 +57,20 @@ def init(rng, config, dtype=np.float32):
     }
 
 
-def _glimpse_sizes(config):
+def _glimpse_sizes(config: Any) -> tuple[int, int, int, int]:
     sensor = SENSORS[config.sensor]
     rho_size = sensor.rho_size(config.patch_size, config.num_scales)
     return rho_size, config.hg_size, config.hl_size, config.g_size
 
 
-def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
+def rollout(
+    params: dict,
+    images: np.ndarray,
+    rng: np.random.Generator | None,
+    config: Any,
+    location_std: float | None = None,
+    num_rollouts: int = 1,
+) -> Trajectory:
     """Return the Trajectory of T glimpses at locations drawn from the policy.
 
     images (B, height, width). The first location is uniform in the image, or its
@@ -83,7 +91,9 @@ def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
     return _unroll(params, images, config, locate)
 
 
-def replay(params, images, locations, config):
+def replay(
+    params: dict, images: np.ndarray, locations: np.ndarray, config: Any
+) -> Trajectory:
     """Return the Trajectory of T glimpses at given locations (T, N, 2)."""
     return _unroll(params, images, config, lambda t, mu: locations[t])
 
@@ -139,7 +149,13 @@ def _unroll(params, images, config, locate):
     )
 
 
-def backward(dlogits, dmu, dbaseline, trajectory, config):
+def backward(
+    dlogits: np.ndarray,
+    dmu: np.ndarray,
+    dbaseline: np.ndarray,
+    trajectory: Trajectory,
+    config: Any,
+) -> dict:
     """Return the gradients {network: {name: array}} of the parameters.
 
     dlogits (T, N, classes), dmu (T - 1, N, 2), dbaseline (T - 1, N). No gradient

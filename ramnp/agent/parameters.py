@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 
-def flatten(tree, dtype=None):
+def flatten(tree: dict, dtype: type | None = None) -> tuple[np.ndarray, dict]:
     """Return one vector with a copy of every array of a tree, and views of it.
 
     The views have the names and shapes of the tree and share the vector's memory.
@@ -20,14 +20,14 @@ def flatten(tree, dtype=None):
     return vector, views(vector, shapes(tree))
 
 
-def copy_into(target, tree):
+def copy_into(target: dict, tree: dict) -> None:
     """Copy the arrays of a tree into the arrays of the same names in target."""
     for network, arrays in target.items():
         for name, array in arrays.items():
             array[...] = tree[network][name]
 
 
-def shapes(tree):
+def shapes(tree: dict) -> dict:
     """Return the shapes of a tree."""
     return {
         network: {name: array.shape for name, array in arrays.items()}
@@ -35,9 +35,10 @@ def shapes(tree):
     }
 
 
-def views(vector, tree_shapes):
+def views(vector: np.ndarray, tree_shapes: dict) -> dict:
     """Return the tree of these shapes whose arrays share the vector's memory."""
-    tree, start = {}, 0
+    tree: dict = {}
+    start = 0
     for network, named_shapes in tree_shapes.items():
         tree[network] = {}
         for name, shape in named_shapes.items():
@@ -47,7 +48,7 @@ def views(vector, tree_shapes):
     return tree
 
 
-def size(tree_shapes):
+def size(tree_shapes: dict) -> int:
     """Return the number of parameters of a tree with these shapes."""
     return sum(
         math.prod(shape)

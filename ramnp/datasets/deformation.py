@@ -12,7 +12,7 @@ import numpy as np
 GRID = 4  # points along each side
 
 
-def deform(images, std, rng):
+def deform(images: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarray:
     """Return deformed images (B, height, width) as float32, within the same range.
 
     std is the standard deviation in pixels of a grid point's displacement along each

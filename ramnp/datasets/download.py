@@ -43,7 +43,7 @@ def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     missing = dict(sums)
-    sources = [
+    sources: list = [
         (urlsplit(url).hostname, partial(_from_mirror, url, progress))
         for url in MIRRORS
     ]
@@ -79,7 +79,7 @@ def _from_mirror(mirror, progress, sums):
         yield name, _fetch_file(f"{mirror}{name}.gz", sha256, progress)
 
 
-def _fetch_file(url, sha256, progress) -> bytes:
+def _fetch_file(url, sha256, progress):
     for pause in (*_PAUSES, None):
         try:
             return _verify(_inflate(_download(url, progress)), sha256)
@@ -89,13 +89,13 @@ def _fetch_file(url, sha256, progress) -> bytes:
         time.sleep(pause)
 
 
-def _verify(content, sha256) -> bytes:
+def _verify(content, sha256):
     if hashlib.sha256(content).hexdigest() != sha256:
         raise _Transient("wrong SHA-256")
     return content
 
 
-def _inflate(packed) -> bytes:
+def _inflate(packed):
     try:
         with gzip.open(io.BytesIO(packed)) as file:
             return file.read(_MAX_FILE)
@@ -103,7 +103,7 @@ def _inflate(packed) -> bytes:
         raise _Transient("not a whole gzip file") from error
 
 
-def _download(url, progress) -> bytes:
+def _download(url, progress):
     """Return the content of `url`, in bounded time and memory.
 
     It is read in a thread because timeouts bound each read, not the whole transfer: a
@@ -161,7 +161,7 @@ class _BoundedBytes(io.BytesIO):
         return super().write(data)
 
 
-def _explain(error) -> DataError:
+def _explain(error):
     """Return the reason in a few words; the messages of requests are far longer."""
     if isinstance(error, DataError):
         return error

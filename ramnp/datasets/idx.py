@@ -29,7 +29,7 @@ def find_idx(path: Path) -> dict[str, Path]:
     there are none. Of a plain and a packed file, the plain one is used.
     """
     folder, prefix = (path, "") if path.is_dir() else (path.parent, path.name)
-    sets = {}
+    sets: dict = {}
     for place in (folder, folder / "raw", *folder.glob("*/raw")):
         for file in sorted(place.glob(f"{glob.escape(prefix)}*-ubyte*")):
             if match := _NAME.fullmatch(file.name):

@@ -1,6 +1,7 @@
 """Conversion of image and label arrays from all common forms to one."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ LEAST_CONTRAST = 32
 BRIGHT = 160  # a background at least this bright suggests dark ink on white
 
 
-def as_images(images, channels=1):
+def as_images(images: Any, channels: int = 1) -> np.ndarray:
     """Return images (B, height, width), or (B, height, width, 3) if channels is 3.
 
     Takes uint8, other integers from 0 to 255, bool (True is white) and floats from 0 to
@@ -98,14 +99,14 @@ def _as_range(images):
     return images.astype(np.uint8)
 
 
-def to_bytes(images):
+def to_bytes(images: np.ndarray) -> np.ndarray:
     """Return images as uint8, floats rounded to the nearest of 256 levels."""
     if images.dtype.kind == "f":
         images = np.rint(255 * images)
     return np.ascontiguousarray(images, np.uint8)
 
 
-def as_labels(labels):
+def as_labels(labels: Any) -> np.ndarray:
     """Return labels (N,) as integers or text, from any common form.
 
     Takes integers, bool, whole floats, text, each as (N,) or (N, 1), and one-hot rows.
@@ -132,13 +133,13 @@ def as_labels(labels):
     return labels
 
 
-def border(images):
+def border(images: np.ndarray) -> float:
     """Return the median of the images' outermost pixels, usually the background."""
     edges = images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
 
 
-def doubts(images):
+def doubts(images: np.ndarray) -> list[str]:
     """Return warnings about images as bytes; raise DataError if they lack contrast.
 
     Training on wrongly scaled images would give a worse result without an error.

@@ -4,6 +4,7 @@ import difflib
 import math
 import os
 import re
+from collections.abc import Sequence
 from os.path import realpath
 from pathlib import Path
 
@@ -38,12 +39,12 @@ DIGEST = "215c290c2666b55a9fdeec0c7823f21a3806109dc56d9cd2e23ae1f9f82849eb"
 RARE = 5  # training images: a class with fewer is hardly learned
 
 
-def is_mnist(sha256):
+def is_mnist(sha256: str | None) -> bool:
     """Return whether the SHA-256 of Digits is that of MNIST itself."""
     return sha256 == DIGEST
 
 
-def default_folder():
+def default_folder() -> Path:
     """Return the folder of MNIST, the only one into which files are downloaded.
 
     It is $RAMNP_DATA, else `data` in a checkout of the project, else the user's cache.
@@ -59,15 +60,15 @@ def default_folder():
 
 
 def load(
-    data=None,
-    progress=True,
+    data: str | Path | None = None,
+    progress: bool = True,
     *,
-    size=None,
-    invert=False,
-    channels=1,
-    class_names=None,
-    sha256=None,
-):
+    size: tuple[int, int] | None = None,
+    invert: bool = False,
+    channels: int = 1,
+    class_names: Sequence[str] | None = None,
+    sha256: str | None = None,
+) -> Digits:
     """Return the Digits of MNIST or of a user's own data, or raise DataError.
 
     `data` is None for MNIST, or the path of a user's own (see docs/OWN_DATA.md). size,

@@ -8,6 +8,7 @@ import math
 import re
 import warnings
 import zipfile
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ class Parts(NamedTuple):
     sums: dict | None = None  # {name: SHA-256} of IDX files
 
 
-def read(path, size=None, channels=1):
+def read(path: Path, size: tuple[int, int] | None = None, channels: int = 1) -> Parts:
     """Return the Parts of a file or folder; size and channels as in read_pictures."""
     if path.suffix == ".npz":
         return _read_npz(path)
@@ -268,7 +269,7 @@ def _role(name):
     return None
 
 
-def _read_array(archive, member, path) -> np.ndarray:
+def _read_array(archive, member, path):
     name = member.removesuffix(".npy")
     info = archive.getinfo(member)
     compressed = info.compress_type != zipfile.ZIP_STORED
@@ -297,4 +298,6 @@ def _read_array(archive, member, path) -> np.ndarray:
                 "archive holds another number"
             )
         data = file.read(size)
-    return np.frombuffer(data, dtype).reshape(shape, order="CF"[fortran_order])
+    return np.frombuffer(data, dtype).reshape(
+        shape, order="F" if fortran_order else "C"
+    )

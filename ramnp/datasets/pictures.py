@@ -2,8 +2,10 @@
 
 import contextlib
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -18,7 +20,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", "
 LARGEST_SIDE = 128  # pixels, of the size that is chosen for pictures of several sizes
 
 
-def read_pictures(paths, size=None, channels=1):
+def read_pictures(
+    paths: Sequence[str | Path], size: tuple[int, int] | None = None, channels: int = 1
+) -> tuple[np.ndarray, list[str]]:
     """Return pictures as uint8 (N, height, width), or (N, height, width, 3), and notes.
 
     size is (height, width) for all: by default their own if they share one of at most
@@ -49,14 +53,14 @@ def read_pictures(paths, size=None, channels=1):
     return images, notes
 
 
-def resize(images, size):
+def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return images (N, H, W) or (N, H, W, 3) as uint8, fitted into size (H, W)."""
     return np.array(
         [np.asarray(_fit(Image.fromarray(image), size)) for image in images]
     )
 
 
-def as_digit(image, size):
+def as_digit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return white ink on black as MNIST's digits were prepared, of size (H, W).
 
     The ink is scaled to fit a box of 20 pixels, aspect kept, and its centre of mass is
@@ -80,11 +84,11 @@ def as_digit(image, size):
         round(np.clip(side / 2 - c - 0.5, 0, side - n))
         for side, c, n in zip(size, centre, small.size[::-1])
     )
-    digit[top : top + small.height, left : left + small.width] = small
+    digit[top : top + small.height, left : left + small.width] = np.asarray(small)
     return digit
 
 
-def size_of(path):
+def size_of(path: str | Path) -> tuple[int, int]:
     """Return the height and width of a picture when it is upright."""
     with _open(path) as image:
         width, height = image.size

@@ -4,17 +4,27 @@ As in the authors' generator, digit and clutter are added and the sum is clipped
 so their order does not matter; both ends of every range of positions are included.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ramnp.datasets.deformation import deform
+from ramnp.datasets.splits import Split
 from ramnp.support.errors import DataError
 
 FROZEN_SEEDS = {"valid": 1406, "test": 6247}
 FROZEN_CHUNK = 250
 
 
-def compose(split, index, rng, config, augmented=False):
+def compose(
+    split: Split,
+    index: np.ndarray,
+    rng: np.random.Generator,
+    config: Any,
+    augmented: bool = False,
+) -> np.ndarray:
     """Return float32 scenes (B, height, width) in 0..1 around the digits `index`.
 
     Draws a place for each digit and, for each piece of clutter, another digit of the
@@ -46,25 +56,29 @@ def compose(split, index, rng, config, augmented=False):
     return scenes
 
 
-def compose_shape(split, config):
+def compose_shape(split: Split, config: Any) -> tuple:
     """Return the height and width of the scenes made of a split's images."""
     if config.canvas_size:
         return config.canvas_size, config.canvas_size
     return split.images.shape[1:3]
 
 
-def frozen(split, name, config):
+def frozen(
+    split: Split, name: str, config: Any
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the fixed scenes and labels of the "valid" or "test" split by chunks."""
     for start in frozen_starts(split):
         yield frozen_chunk(split, name, start, config)
 
 
-def frozen_starts(split):
+def frozen_starts(split: Split) -> range:
     """Return the index of the first digit of each chunk of a split."""
     return range(0, len(split.labels), FROZEN_CHUNK)
 
 
-def frozen_chunk(split, name, start, config):
+def frozen_chunk(
+    split: Split, name: str, start: int, config: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Return scenes (B, height, width) and labels (B,) of the chunk at `start`.
 
     They depend only on the split's own seed and on the settings of the scene.
@@ -74,7 +88,7 @@ def frozen_chunk(split, name, start, config):
     return compose(split, index, rng, config), split.labels[index].astype(np.intp)
 
 
-def check_sizes(split, config):
+def check_sizes(split: Split, config: Any) -> None:
     """Raise DataError if the images don't fit the configuration of the scenes."""
     count, height, width = split.images.shape
     size = f"the images are {height} x {width} pixels"

@@ -30,7 +30,7 @@ class Digits(NamedTuple):
     path: str | None = None  # absolute; None for MNIST's default folder
 
 
-def cut(split, count):
+def cut(split: Split, count: int) -> tuple[Split, Split]:
     """Return the split without its last `count` examples, and those examples."""
     stop = len(split.labels) - count
     return (
@@ -39,7 +39,7 @@ def cut(split, count):
     )
 
 
-def stratified(split, fraction):
+def stratified(split: Split, fraction: int) -> tuple[Split, Split]:
     """Return the kept examples, and one in `fraction` held out of each class.
 
     Examples are shuffled, sorted by class, and held out at regular intervals; at least
@@ -60,7 +60,7 @@ def stratified(split, fraction):
     )
 
 
-def digest(*splits):
+def digest(*splits: Split) -> str:
     """Return the SHA-256 of all shapes, images and labels."""
     sha256 = hashlib.sha256()
     for split in splits:

@@ -1,11 +1,12 @@
 """From the digits of a batch to the gradient of the hybrid loss: the heart of ramnp."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ramnp.agent import parameters
 from ramnp.datasets import scenes
+from ramnp.datasets.splits import Split
 from ramnp.learning import reinforce
 from ramnp.learning.choices import model_of
 
@@ -14,8 +15,15 @@ SATURATED = 0.95
 
 
 def batch_gradient(
-    params, split, index, rngs, config, location_std, augmented=True, num_rows=None
-):
+    params: dict,
+    split: Split,
+    index: np.ndarray,
+    rngs: dict[str, np.random.Generator],
+    config: Any,
+    location_std: float,
+    augmented: bool = True,
+    num_rows: int | None = None,
+) -> tuple[dict, dict]:
     """Return the gradient {network: {name: array}} and {name: sum over the rows}.
 
     split.images[index] are the digits of the batch, rngs the random generators
@@ -58,7 +66,7 @@ class Shard(NamedTuple):
     """A part of a batch, with everything its gradient depends on but the parameters."""
 
     number: int  # its place in the batch
-    index: np.ndarray  # its digits in the split
+    digits: np.ndarray  # their indices in the split
     streams: dict  # {name: state} of its random generators
     batch_size: int  # digits of the whole batch
     location_std: float
@@ -79,7 +87,9 @@ class ShardGradients:
         self._rngs = {name: np.random.default_rng(0) for name in ("scenes", "policy")}
 
     @classmethod
-    def in_this_process(cls, config, split, vector):
+    def in_this_process(
+        cls, config: Any, split: Split, vector: np.ndarray
+    ) -> "ShardGradients":
         """Return ShardGradients with memory that starts with a copy of `vector`."""
         memory = np.empty((1 + config.num_shards, vector.size), vector.dtype)
         memory[0] = vector
@@ -100,7 +110,7 @@ class ShardGradients:
         grads, sums = batch_gradient(
             self._params,
             self.split,
-            shard.index,
+            shard.digits,
             self._rngs,
             self.config,
             shard.location_std,

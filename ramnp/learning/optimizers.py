@@ -21,7 +21,15 @@ MUON_SMALLEST_SIDE = 64
 MUON_SCALE = 0.2
 
 
-def sgd_step(vector, gradient, state, learning_rate, momentum, step, shapes=None):
+def sgd_step(
+    vector: np.ndarray,
+    gradient: np.ndarray,
+    state: dict,
+    learning_rate: float,
+    momentum: float,
+    step: int,
+    shapes: dict | None = None,
+) -> None:
     """v <- momentum · v + gradient;  w <- w - learning_rate · v."""
     v = state["velocity"]
     v *= momentum
@@ -29,7 +37,15 @@ def sgd_step(vector, gradient, state, learning_rate, momentum, step, shapes=None
     vector -= learning_rate * v
 
 
-def adam_step(vector, gradient, state, learning_rate, momentum, step, shapes=None):
+def adam_step(
+    vector: np.ndarray,
+    gradient: np.ndarray,
+    state: dict,
+    learning_rate: float,
+    momentum: float,
+    step: int,
+    shapes: dict | None = None,
+) -> None:
     """Adam (Kingma and Ba, 2015) with β1 = momentum.
 
     m <- β1 m + (1 - β1) g;  v <- β2 v + (1 - β2) g²
@@ -38,7 +54,15 @@ def adam_step(vector, gradient, state, learning_rate, momentum, step, shapes=Non
     vector -= _adam_change(gradient, state, learning_rate, momentum, step)
 
 
-def muon_step(vector, gradient, state, learning_rate, momentum, step, shapes):
+def muon_step(
+    vector: np.ndarray,
+    gradient: np.ndarray,
+    state: dict,
+    learning_rate: float,
+    momentum: float,
+    step: int,
+    shapes: dict,
+) -> None:
     """Muon (Jordan, 2024) for large matrices, Adam for everything else.
 
     With Adam's m, one step ahead, and its singular value decomposition UΣVᵀ:
@@ -56,7 +80,7 @@ def muon_step(vector, gradient, state, learning_rate, momentum, step, shapes):
     vector -= change
 
 
-def orthogonalize(G):
+def orthogonalize(G: np.ndarray) -> np.ndarray:
     """Return approximately UVᵀ of G = UΣVᵀ, by matrix products alone.
 
     Each of three steps maps every singular value s to as + bs³ + cs⁵. Those from 0.03
@@ -114,12 +138,14 @@ OPTIMIZERS = {
 }
 
 
-def init_state(optimizer, vector):
+def init_state(optimizer: str, vector: np.ndarray) -> dict:
     """Return the state before the first step of the optimiser of this name."""
     return {name: np.zeros_like(vector) for name in OPTIMIZERS[optimizer].state}
 
 
-def learning_rate_at(progress, schedule, initial, final_rate):
+def learning_rate_at(
+    progress: float, schedule: str, initial: float, final_rate: float
+) -> float:
     """Return the learning rate after a fraction `progress` of all steps.
 
     It falls from initial to initial · final_rate, linearly or along half a cosine.
@@ -133,7 +159,7 @@ def learning_rate_at(progress, schedule, initial, final_rate):
     return initial * (final_rate + (1 - final_rate) * left)
 
 
-def decay_weights(tree, learning_rate, weight_decay):
+def decay_weights(tree: dict, learning_rate: float, weight_decay: float) -> None:
     """W <- (1 - rate · decay) W in place, decoupled from the gradient; not for biases.
 
     (Loshchilov and Hutter, 2019.)
@@ -144,7 +170,7 @@ def decay_weights(tree, learning_rate, weight_decay):
                 array *= 1 - learning_rate * weight_decay
 
 
-def clip_by_global_norm(gradient, largest):
+def clip_by_global_norm(gradient: np.ndarray, largest: float) -> float:
     """Scale the gradient in place to at most this norm; return its previous norm."""
     norm = math.sqrt(float(gradient @ gradient))
     if norm > largest:

@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from ramnp.agent import parameters
 from ramnp.agent.layers import log_softmax
 from ramnp.datasets import scenes
 from ramnp.datasets.images import as_images, to_bytes
+from ramnp.datasets.splits import Digits
 from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config
 from ramnp.support import process
@@ -45,12 +47,12 @@ class Agent(NamedTuple):
     data: dict | None = None  # describe_data of the training data, if known
 
     @property
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         """The number of weights and biases."""
         return parameters.size(parameters.shapes(self.params))
 
     @property
-    def class_names(self):
+    def class_names(self) -> list[str]:
         """The name of each class, or its number if it has no name."""
         names = self.data["class_names"] if self.data else []
         return names + [str(i) for i in range(len(names), self.config.num_classes)]
@@ -58,13 +60,13 @@ class Agent(NamedTuple):
     @process.limited_blas
     def predict(
         self,
-        images,
-        rollouts=1,
-        seed=0,
-        deterministic=False,
-        threads=None,
-        prepared=False,
-    ):
+        images: ArrayLike,
+        rollouts: int = 1,
+        seed: int = 0,
+        deterministic: bool = False,
+        threads: int | None = None,
+        prepared: bool = False,
+    ) -> Seen:
         """Return a Seen for images (B, height, width) that `images.as_images` accepts.
 
         Probabilities are means over `rollouts`. The same seed gives the same result for
@@ -81,7 +83,7 @@ class Agent(NamedTuple):
             images = ~images if images.dtype == np.uint8 else 1 - images
         if not len(images):  # empty arrays in the shapes that one image would give
             seen = self.predict(np.zeros((1, *images.shape[1:]), np.uint8))
-            return Seen(*(field[:0] for field in seen))
+            return Seen(*(np.asarray(field)[:0] for field in seen))
 
         chunk = max(1, min(CHUNK, CHUNK_PIXELS // images[0].size))
 
@@ -161,7 +163,7 @@ class ImageNoise:
         self._keys = (pixels * (weights | np.uint64(1))).sum(axis=1, dtype=np.uint64)
         self._draws = 0
 
-    def random(self, shape, dtype):
+    def random(self, shape: tuple, dtype: type) -> np.ndarray:
         """Return uniform numbers (B, n) in (0, 1)."""
         columns = np.arange(
             self._draws + 1, self._draws + 1 + shape[1], dtype=np.uint64
@@ -173,12 +175,12 @@ class ImageNoise:
         z ^= z >> np.uint64(31)
         return (((z >> np.uint64(11)) + 0.5) / 2**53).astype(dtype)
 
-    def standard_normal(self, shape, dtype):
+    def standard_normal(self, shape: tuple, dtype: type) -> np.ndarray:
         """Return normal numbers (B, n) of mean 0 and variance 1."""
         return ndtri(self.random(shape, np.float64)).astype(dtype)
 
 
-def describe_data(digits, config):
+def describe_data(digits: Digits, config: Config) -> dict:
     """Return the description of the training data that an agent's file keeps.
 
     Brightness is the mean pixel of the scenes, from 0 to 1.

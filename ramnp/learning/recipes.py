@@ -1,6 +1,7 @@
 """The tasks (the paper's four and `own`), their recipes, and the paper's errors."""
 
 import math
+from typing import Any
 
 from ramnp.datasets.images import border
 from ramnp.learning.config import Config, option_name
@@ -8,7 +9,7 @@ from ramnp.support.errors import UserError
 
 _SCENE_60 = {"canvas_size": 60, "patch_size": 12, "num_scales": 3, "num_glimpses": 8}
 
-TASKS = {
+TASKS: dict = {
     "centered": {"patch_size": 8, "num_scales": 1, "num_glimpses": 6},
     "translated": _SCENE_60,
     "cluttered": _SCENE_60 | {"num_clutter": 4},
@@ -118,7 +119,7 @@ _BEST = _DENSE_CANVAS | {
     "batch_size": 512,
 }
 
-RECIPES = {
+RECIPES: dict = {
     "paper": dict.fromkeys(TASKS, _PAPER),
     "quick": {
         # Larger batches use two cores better: more epochs fit into three minutes.
@@ -168,7 +169,9 @@ RECIPES = {
 }
 
 
-def make_config(task="centered", recipe="quick", **changes):
+def make_config(
+    task: str = "centered", recipe: str = "quick", **changes: Any
+) -> Config:
     """Return the configuration of a task and recipe, with `changes` to its fields."""
     if task not in TASKS:
         raise UserError(f"--task {task}: choose one of {', '.join(TASKS)}")

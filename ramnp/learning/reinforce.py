@@ -20,27 +20,27 @@ and averaged over rows. Arrays (T, N) start with glimpse 1, arrays (T - 1, N) wi
 choice of l_2.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ramnp.agent import layers, location_network
+from ramnp.agent import layers, location_network, model
 
 
-def final_reward(logits, labels):
+def final_reward(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return 1 for the right class after the last glimpse, else 0; before it 0."""
     reward = np.zeros(logits.shape[:2], logits.dtype)
     reward[-1] = logits[-1].argmax(axis=-1) == labels
     return reward
 
 
-def log_probability_reward(logits, labels):
+def log_probability_reward(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return log p(right class) after each glimpse."""
     cross_entropy, _ = layers.cross_entropy_forward(logits, _over_time(labels, logits))
     return -cross_entropy
 
 
-def gain_reward(logits, labels):
+def gain_reward(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the gain in log p(right class) by each glimpse; 0 for the first."""
     log_p = log_probability_reward(logits, labels)
     return np.concatenate([np.zeros_like(log_p[:1]), log_p[1:] - log_p[:-1]])
@@ -54,12 +54,12 @@ REWARDS = {
 }
 
 
-def rewards(logits, labels, kind):
+def rewards(logits: np.ndarray, labels: np.ndarray, kind: str) -> np.ndarray:
     """Return the reward (T, N) of each glimpse, by the function named `kind`."""
     return REWARDS[kind](logits, labels)
 
 
-def returns_to_go(reward, discount):
+def returns_to_go(reward: np.ndarray, discount: float) -> np.ndarray:
     """Return R_t (T - 1, N) of each choice, for the reward (T, N) of each glimpse."""
     R = reward[1:].copy()
     for t in reversed(range(len(R) - 1)):
@@ -67,7 +67,9 @@ def returns_to_go(reward, discount):
     return R
 
 
-def advantages(R, baseline, kind, num_rollouts):
+def advantages(
+    R: np.ndarray, baseline: np.ndarray, kind: str, num_rollouts: int
+) -> np.ndarray:
     """Return R - b (T - 1, N), with b chosen by `kind` (see config.baseline)."""
     if kind == "none":
         return R.copy()
@@ -87,14 +89,20 @@ class Losses(NamedTuple):
     baseline: float
 
     @property
-    def total(self):
+    def total(self) -> float:
         """The hybrid loss."""
         return self.cross_entropy + self.policy + self.baseline
 
 
 def hybrid_loss_forward(
-    trajectory, labels, R, advantage, config, location_std, num_rows=None
-):
+    trajectory: model.Trajectory,
+    labels: np.ndarray,
+    R: np.ndarray,
+    advantage: np.ndarray,
+    config: Any,
+    location_std: float,
+    num_rows: int | None = None,
+) -> tuple[Losses, tuple]:
     """Return the Losses of a trajectory, R and advantage held fixed, and the cache.
 
     labels (N,), R and advantage (T - 1, N). The sum over rows is divided by num_rows:
@@ -118,7 +126,7 @@ def hybrid_loss_forward(
     return losses, (*given, log_p, baseline_error)
 
 
-def hybrid_loss_backward(cache):
+def hybrid_loss_backward(cache: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return dlogits (T, N, classes), dmu (T - 1, N, 2), dbaseline (T - 1, N)."""
     *given, log_p, baseline_error = cache
     trajectory, labels, advantage, config, location_std, num_rows = given
@@ -143,7 +151,13 @@ class LearningSignal(NamedTuple):
     upstream: tuple  # dlogits, dmu, dbaseline: what model.backward takes
 
 
-def learning_signal(trajectory, labels, config, location_std, num_rows=None):
+def learning_signal(
+    trajectory: model.Trajectory,
+    labels: np.ndarray,
+    config: Any,
+    location_std: float,
+    num_rows: int | None = None,
+) -> LearningSignal:
     """Return the LearningSignal of a trajectory with N rows, for labels (N,)."""
     reward = rewards(trajectory.logits, labels, config.reward)
     R = returns_to_go(reward, config.discount)

@@ -50,7 +50,7 @@ def save(path, agent, row):
     checkpoint.save(path, {"parameters": vector}, meta)
 
 
-def load(run):
+def load(run: str | os.PathLike) -> Agent:
     """Return a trained agent, ready to predict.
 
     run: a run folder (its best agent), an agent's file, or a task such as "cluttered"
