@@ -102,18 +102,6 @@ def test_every_source_file_has_a_test_file_of_the_same_stem(source):
         assert (ROOT / "tests" / path.parent / f"test_{path.name}").is_file()
 
 
-def test_data_files_are_installed_too():
-    """Files that the package reads from its own folders are declared as its data."""
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["ramnp"]
-    declared = {path for pattern in patterns for path in (ROOT / "ramnp").glob(pattern)}
-    others = {
-        path
-        for path in (ROOT / "ramnp").rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc")
-    }
-    assert declared == others
-
-
 @pytest.mark.loopback
 def test_tests_reach_nothing_beyond_this_machine():
     """Every way out fails a test, by an exception that no code takes for bad luck."""

@@ -3,65 +3,71 @@
 import os
 import subprocess
 import sys
-import tomllib
+import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.helpers import small_split
-
 ROOT = Path(__file__).parents[1]
-
-
-def test_the_wheel_has_every_room():
-    """The list of packages in pyproject.toml is the list of folders."""
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    rooms = {path.parent.name for path in (ROOT / "ramnp").glob("*/__init__.py")}
-    expected = {"ramnp", "ramnp.trained", *(f"ramnp.{room}" for room in rooms)}
-    assert {*pyproject["tool"]["setuptools"]["packages"]} == expected
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A folder with the installed wheel, without the packages that it needs."""
+def wheel(tmp_path_factory):
+    """The path of the wheel, built in an environment of its own."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    source = folder / "source"
-    source.mkdir()
-    files = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
-    for name in files.split("\0"):
-        if name.startswith(("ramnp/", "data/", "pyproject", "README", "LICENSE")):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    wheels = str(folder / "wheels")
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", wheels, str(source)], check=True)
-    (wheel,) = Path(wheels).glob("*.whl")
-    target = str(folder / "site")
-    subprocess.run(
-        [*pip, "install", "--no-deps", "--target", target, str(wheel)], check=True
-    )
-    return target
+    command = [*PIP, "wheel", "--no-deps", "-w", str(folder), str(ROOT)]
+    subprocess.run(command, check=True)
+    (path,) = folder.glob("*.whl")
+    return path
 
 
-@pytest.mark.slow
-def test_from_an_empty_folder_every_command_works(installed, tmp_path):
+def test_it_holds_the_package_the_agents_and_the_digits(wheel):
+    """Each file of ramnp/, and what load, evaluate, watch and --data digits read."""
+    command = ["git", "ls-files", "ramnp", "data/trained"]
+    tracked = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
+    files = {name.replace("data/trained", "ramnp/trained") for name in tracked}
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (metadata,) = (n for n in archive.namelist() if n.endswith("/METADATA"))
+        readme = archive.read(metadata).decode().partition("\n\n")[2]
+    assert held == files | {"ramnp/digits.npz"}
+    # A package index has no other page of ours that a link could lead to.
+    assert "## Quick start" in readme
+    assert readme.count("](") == readme.count("](http")
+
+
+def test_from_an_empty_folder_every_command_works(wheel, tmp_path):
     """load, evaluate, watch and train, with nothing of the checkout in reach."""
-    split = small_split(0, 126)
-    np.savez(tmp_path / "bars.npz", images=split.images, labels=split.labels)
-    environment = os.environ | {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1"}
+    site, empty = str(tmp_path / "site"), tmp_path / "empty"
+    command = [*PIP, "install", "--no-deps", "--target", site, str(wheel)]
+    subprocess.run(command, check=True)
+    empty.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept |= {"PYTHONPATH": site, "PYTHONSAFEPATH": "1", "XDG_CACHE_HOME": "/cache"}
 
-    def call(*arguments):
+    def call(*arguments, **environment):
         return subprocess.check_output(
-            [sys.executable, *arguments], cwd=tmp_path, env=environment, text=True
+            [sys.executable, *arguments],
+            cwd=empty,
+            env=kept | environment,
+            text=True,
         )
 
     where = call("-c", "import ramnp; ramnp.load('cluttered'); print(ramnp.__file__)")
-    assert where.startswith(installed)
-    data = ["--data", "bars.npz"]
-    assert "test scenes" in call("-m", "ramnp.evaluate", "cluttered", *data)
+    assert where.startswith(site)
+    data = ["--data", "digits"]
+    assert "1,000 test scenes" in call("-m", "ramnp.evaluate", "cluttered", *data)
     page = ["--no-open", "--output", "page.html"]
     call("-m", "ramnp.watch", "cluttered", *data, *page)
-    assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
+    assert (empty / "page.html").read_text("utf-8").startswith("<!doctype html>")
     assert "one rollout" in call("-m", "ramnp.train", *data, "--epochs=1")
     assert "Train an agent" in call("-m", "ramnp")
+    assert call("-m", "ramnp", "--version").startswith("ramnp ")
+    # MNIST would go into the user's cache, or where the user wants it.
+    asked = "from ramnp.datasets import mnist; print(mnist.default_folder())"
+    if sys.platform == "linux":
+        assert call("-c", asked) == "/cache/ramnp\n"
+    assert call("-c", asked, RAMNP_DATA="there") == "there\n"
+    assert sorted(path.name for path in empty.iterdir()) == ["page.html", "runs"]

@@ -62,7 +62,8 @@ def fetch(folder: Path, sums: dict[str, str], progress: bool) -> None:
     wanted = ", ".join(f"{name} (SHA-256 {sha256})" for name, sha256 in missing.items())
     raise DataError(
         f"MNIST could not be fetched ({'; '.join(failures)}): put {wanted}, as they are "
-        f"or as .gz, into {folder.absolute()}, or connect this machine, and start again"
+        f"or as .gz, into {folder.absolute()}, or connect this machine, and start again; "
+        "--data digits takes the 7,000 digits that come with ramnp"
     )
 
 

@@ -36,6 +36,11 @@ SHA256 = {
 }
 # Of MNIST's three splits, as Digits.sha256.
 DIGEST = "215c290c2666b55a9fdeec0c7823f21a3806109dc56d9cd2e23ae1f9f82849eb"
+# 7,000 digits of MNIST that come with the project: in a checkout, or in the wheel.
+_PACKAGE = Path(__file__).parents[1]
+DIGITS = _PACKAGE.parent / "tutorials" / "digits.npz"
+if not DIGITS.is_file():
+    DIGITS = _PACKAGE / "digits.npz"
 RARE = 5  # training images: a class with fewer is hardly learned
 
 
@@ -71,17 +76,20 @@ def load(
 ) -> Digits:
     """Return the Digits of MNIST or of a user's own data, or raise DataError.
 
-    `data` is None for MNIST, or the path of a user's own (see docs/OWN_DATA.md). size,
-    (height, width), resizes images; invert turns dark ink on white to white on black;
-    channels is 1 for grey or 3 for colour. Classes are the labels of the training
-    images, in order, or `class_names`, to which labels must then belong. sha256 is that
-    of the Digits of an earlier run, which may have been split in order.
+    `data` is None for MNIST, "digits" for the 7,000 digits of it that come with the
+    project, or the path of a user's own (see docs/OWN_DATA.md). size, (height, width),
+    resizes images; invert turns dark ink on white to white on black; channels is 1 for
+    grey or 3 for colour. Classes are the labels of the training images, in order, or
+    `class_names`, to which labels must then belong. sha256 is that of the Digits of an
+    earlier run, which may have been split in order.
 
     Test and validation images are those that the data names. If it names none, a
     seventh of all images is held out for each, or a sixth of the training images for
     validation, at random and in proportion from every class. MNIST is cut in order,
     50,000 + 10,000 + 10,000. Progress is shown on stderr.
     """
+    if str(data) == "digits" and not os.path.exists(data):
+        data = DIGITS
     folder = default_folder() if data is None else Path(data)
     is_default = data is None or realpath(folder) == realpath(default_folder())
     path = None if is_default else os.path.abspath(folder)

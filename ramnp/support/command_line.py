@@ -36,8 +36,9 @@ def add_data_and_threads(parser):
         "--data",
         metavar="PATH",
         help="your own images: a folder with a folder of pictures for each class, a "
-        ".csv, an .npz, or a folder of IDX files; see docs/OWN_DATA.md (default: MNIST, "
-        "downloaded once; for a run or agent, its own data)",
+        ".csv, an .npz, or a folder of IDX files; see docs/OWN_DATA.md; or digits, "
+        "the 7,000 digits of MNIST that come with ramnp (default: MNIST, downloaded "
+        "once; for a run or agent, its own data)",
     )
     parser.add_argument(
         "--threads",

@@ -114,6 +114,16 @@ def test_mnist_is_fetched_once_into_the_folder_data(genuine, fetched):
     assert {path.name for path in Path("data").iterdir()} == {*NAMES, "trained"}
 
 
+def test_the_digits_that_come_with_the_project_need_no_download(no_fetch):
+    """A file or folder of that name comes first."""
+    digits = mnist.load("digits")
+    assert [len(split.labels) for split in digits[:3]] == [5000, 1000, 1000]
+    assert Path(digits.path).is_file()
+    Path("digits").mkdir()
+    with pytest.raises(DataError, match="^digits holds no data"):
+        mnist.load("digits")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_only_what_is_missing_is_fetched(genuine, fetched, name):
     put(Path("data"), {other: genuine[other] for other in NAMES if other != name})
