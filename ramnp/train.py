@@ -137,12 +137,19 @@ def _read_settings(path):
             settings = tomllib.load(file)
     except (OSError, ValueError) as error:
         raise UserError(f"--config {path}: {error}; give a TOML file") from error
-    settings = {name.replace("-", "_"): value for name, value in settings.items()}
-    for name in settings.keys() - {spec.name for spec in dataclasses.fields(Config)}:
-        known = difflib.get_close_matches(name, Config.__dataclass_fields__, 1)
-        meant = f"; did you mean {known[0]}?" if known else ""
-        raise UserError(f"--config {path}: there is no setting {name}{meant}")
-    return settings
+    fields = [spec.name for spec in dataclasses.fields(Config)]
+    known = {_as_field(option_name(name)[2:]): name for name in fields}
+    known |= dict(zip(fields, fields))
+    for name in settings:
+        if _as_field(name) not in known:
+            near = difflib.get_close_matches(_as_field(name), known, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(f"--config {path}: there is no setting {name}{meant}")
+    return {known[_as_field(name)]: value for name, value in settings.items()}
+
+
+def _as_field(name):
+    return name.replace("-", "_")
 
 
 def _settings_of(agent):

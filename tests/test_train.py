@@ -270,6 +270,15 @@ def test_settings_go_into_a_file_and_come_back(digits_file, tmp_path, capsys):
     assert fields["learning_rate"] == 0.002 and fields["epochs"] == 1
 
 
+def test_settings_in_a_file_have_the_names_of_fields_or_options(tmp_path):
+    """The two kinds of rollouts, too."""
+    path, copy = tmp_path / "settings.toml", tmp_path / "copy.toml"
+    path.write_text("training-rollouts = 3\ntest_rollouts = 4\nmax-shift = 1\n")
+    train.main(["--config", str(path), "--save-config", str(copy)])
+    lines = copy.read_text().splitlines()
+    assert {"num_rollouts = 3", "rollouts = 4", "max_shift = 1"} <= {*lines}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

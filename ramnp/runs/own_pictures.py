@@ -41,7 +41,10 @@ def prepare(paths, agent, invert=None):
             image = 255 - image
             done.append("inverted")
         if is_digit and not whole:
-            image = pictures.as_digit(image, size)
+            try:
+                image = pictures.as_digit(image, size)
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from error
             done.append(f"ink scaled to 20 and centred in {size[0]} x {size[1]} pixels")
         elif image.shape != size:
             image = pictures.resize(image[None], size)[0]

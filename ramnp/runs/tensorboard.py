@@ -1,5 +1,7 @@
 """The rows of metrics for TensorBoard, beside those of metrics.jsonl."""
 
+import functools
+
 from ramnp.support.errors import UserError
 
 
@@ -14,12 +16,13 @@ def logger(folder):
         raise UserError(
             "--tensorboard needs the package tensorboard: pip install tensorboard"
         ) from error
-    writer = Writer(str(folder))
+    # It makes the folder, so it waits for the first epoch.
+    writer = functools.cache(lambda: Writer(str(folder)))
 
     def write(row):
         for name, value in scalars(row).items():
-            writer.add_scalar(name, value, row["epoch"])
-        writer.flush()
+            writer().add_scalar(name, value, row["epoch"])
+        writer().flush()
 
     return write
 

@@ -56,6 +56,8 @@ def read(folders):
 
 
 def _read_run(folder):
+    if not os.path.exists(os.path.join(folder, run_folder.CONFIG)):
+        raise UserError(f"there is no run in {folder}: give folders of ramnp.train")
     config, data = run_folder.read_config(folder, {})
     with damage(
         f"{folder} holds no finished epoch, or its metrics are damaged: train it "

@@ -23,6 +23,8 @@ def write_atomically(path, data: bytes | str) -> None:
     the last step fails, which makes the move durable, the new file stays.
     """
     path = Path(path)
+    if not path.name:
+        raise UserError(f"cannot write {path}, a folder: name a file in it")
     if isinstance(data, str):
         data = data.encode()
     temporary = None

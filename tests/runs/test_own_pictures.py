@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw
 
 import ramnp
 from ramnp.runs import own_pictures
+from ramnp.support.errors import UserError
 
 
 def photo(path, size=(300, 200), paper=230, ink=40):
@@ -54,6 +55,14 @@ def test_the_user_may_decide_what_is_ink(agent, tmp_path):
     _, (forced,) = own_pictures.prepare([path], agent, invert=True)
     _, (kept,) = own_pictures.prepare([path], agent, invert=False)
     assert "inverted" in forced and "inverted" not in kept
+
+
+def test_a_picture_without_ink_is_named(agent, tmp_path):
+    """Among several, it must be found."""
+    good, blank = photo(tmp_path / "e.png"), photo(tmp_path / "f.png", ink=230)
+    Image.new("L", (50, 50), 255).save(blank)
+    with pytest.raises(UserError, match=r"f\.png: the picture has no ink"):
+        own_pictures.prepare([good, blank], agent)
 
 
 def test_a_picture_of_the_size_of_a_scene_is_taken_as_it_is(agent, tmp_path):

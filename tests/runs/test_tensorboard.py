@@ -45,6 +45,12 @@ def test_every_epoch_is_written_and_flushed(written, digits_file, tmp_path):
     assert any(entry[0] == "gradient_norms/core" for entry in written)
 
 
+def test_nothing_is_written_before_the_first_epoch(written, tmp_path):
+    """A run that is refused leaves no folder."""
+    tensorboard.logger(tmp_path)
+    assert written == []
+
+
 def test_nested_numbers_have_a_name_each():
     """A dict by its keys, a list from 1."""
     row = {"epoch": 2, "norms": {"core": 0.5}, "errors": [9.0, 3.0]}

@@ -52,6 +52,12 @@ def test_where_nothing_differs_it_says_so(runs):
     assert groups.differences(found) == "all settings are the same"
 
 
+def test_a_folder_without_a_run_is_named(tmp_path):
+    """With advice for this command, which has no --resume."""
+    with pytest.raises(UserError, match=f"^there is no run in {tmp_path}: give fold"):
+        groups.read([tmp_path])
+
+
 def test_the_same_folder_twice_counts_once(runs):
     """A pattern of the shell and a name may give one folder twice."""
     (group,) = groups.read([runs["b"], runs["b"] + "/"])

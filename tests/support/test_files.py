@@ -66,6 +66,9 @@ def test_an_unwritable_place_is_one_line(tmp_path):
         assert str(tmp_path / path) in line
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
     assert os.listdir(tmp_path / "folder") == []
+    for path in (".", "/"):
+        with pytest.raises(UserError, match=f"^cannot write {path}, a folder: name"):
+            write_atomically(path, b"new")
 
 
 def test_a_folder_is_created_or_the_error_names_it(tmp_path):
