@@ -19,10 +19,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ramnp.support import process
-
-process.configure()
-
 import numpy as np
 from figures import draw_cost_growth
 from tqdm import tqdm
@@ -32,6 +28,7 @@ from ramnp.datasets import mnist, scenes
 from ramnp.learning import reinforce
 from ramnp.learning.choices import model_of
 from ramnp.learning.recipes import make_config
+from ramnp.support import process
 
 GLIMPSES = (2, 4, 6, 8, 12, 16, 20, 24)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -40,9 +37,11 @@ BATCH = 32
 ROUNDS = 15
 
 
+@process.limited_blas
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data")
+    process.reuse_memory()
     split = mnist.load(parser.parse_args(arguments).data).train
     points = {
         "glimpses": [Point(split, 64, num_glimpses=T) for T in GLIMPSES],

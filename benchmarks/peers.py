@@ -17,10 +17,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ramnp.support import process
-
-process.configure()
-
 import numpy as np
 import torch
 from torch_ram import RAM
@@ -33,6 +29,7 @@ from ramnp.learning.recipes import TASKS, make_config
 from ramnp.learning.state import initial
 from ramnp.learning.trainer import Trainer
 from ramnp.runs.workers import Workers
+from ramnp.support import process
 
 PREDICTED = 1000
 PASSES = {"training": 4, "prediction of 1,000": 1, "prediction of 1": 20}
@@ -50,6 +47,7 @@ def main(arguments):
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    process.reuse_memory()
     digits = mnist.load(options.data)
     report = {"threads": options.threads, "torch": torch.__version__, "tasks": {}}
     for task in options.task:

@@ -1,9 +1,8 @@
-"""The links, commands and code in README and docs work."""
+"""The links of every page lead somewhere; README and docs say all, and in short."""
 
-import importlib
+import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,48 +10,56 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ramnp import __main__ as listing
 from ramnp.learning import diagnostics
 from ramnp.runs import agent_file
 from tests.helpers import small_split
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-README = PAGES[0].read_text("utf-8")
+TRACKED = subprocess.check_output(
+    ["git", "ls-files", "*.md", "*.ipynb"], cwd=ROOT, text=True
+)
+PAGES = [ROOT / name for name in TRACKED.splitlines()]
+README = (ROOT / "README.md").read_text("utf-8")
 
 
-def commands(text):
-    """Return the command lines of a page, in blocks and in code spans."""
-    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    lines += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    found = [line.partition("python -m ramnp.")[2] for line in lines]
-    return [line.partition(" #")[0] for line in found if line]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_every_link_leads_somewhere(page):
-    """Relative links name files that exist."""
+def text_of(page):
+    """Return the text of a page, or that of a notebook's Markdown, without code."""
     text = page.read_text("utf-8")
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        texts = [c["source"] for c in cells if c["cell_type"] == "markdown"]
+        text = "\n\n".join(map("".join, texts))
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def anchors(page):
+    """Return the anchors of a page's headings, as GitHub and Jupyter make them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
+    if page.suffix == ".md":
+        headings = [re.sub(r"[^\w\s-]", "", words).lower() for words in headings]
+    return {words.replace(" ", "-") for words in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    """To a file that exists, and to a heading in it."""
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", text_of(page)):
         if not target.startswith("http"):
-            assert (page.parent / target).exists(), target
+            file = page.parent / target if target else page
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), (target, anchor)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_every_command_is_one_that_the_parser_takes(page):
-    """No option in README or docs is misspelt or gone."""
-    for line in commands(page.read_text("utf-8")):
-        name, *arguments = shlex.split(line)
-        if arguments and not {"RUN", "NAME", "--help-all"} & {name, *arguments}:
-            importlib.import_module(f"ramnp.{name}").parse(arguments)
-
-
-def test_the_page_of_commands_has_them_all():
-    """Each command has its line in docs/COMMANDS.md."""
-    text = (ROOT / "docs" / "COMMANDS.md").read_text("utf-8")
-    for name in listing.commands():
-        assert f"| `python -m ramnp.{name}" in text, name
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_that_a_page_names_is_there(page):
+    """In its file, or, as `::name`, in the file named before; tests/a stands for any."""
+    file = ""
+    text = text_of(page).replace("tests/a/test_b.py", "")
+    for path, test in re.findall(r"`([\w/]*test_\w+\.py)?(?:::(\w+))?", text):
+        file = path or file  # "::name" continues the file before it
+        if path or test:
+            source = ROOT / "tests" / file.removeprefix("tests/")
+            assert f"def {test}" in source.read_text("utf-8"), (file, test)
 
 
 def test_the_map_has_every_file():
