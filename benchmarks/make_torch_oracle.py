@@ -23,7 +23,7 @@ CONFIGURATIONS = {
         "num_scales": 3,
         "background": 0.3,
         "num_glimpses": 3,
-        "locator_tanh": True,
+        "locator_bound": "hard-tanh",
         "baseline_into_core": True,
         "reward": "log-probability",
         "num_rollouts": 2,
@@ -35,7 +35,7 @@ CONFIGURATIONS = {
         "scale_factor": 3,
         "num_glimpses": 5,
         "locator_hidden_size": 9,
-        "locator_tanh": True,
+        "locator_bound": "tanh",
         "policy_into_core": True,
         "classify_every_step": True,
         "reward": "gain",
@@ -47,12 +47,17 @@ CONFIGURATIONS = {
         "location_std": 0.2,
     },
 }
+BOUNDS = {
+    "none": lambda mean: mean,
+    "tanh": torch.tanh,
+    "hard-tanh": torch.nn.functional.hardtanh,
+}
 DEFAULTS = {
     "num_scales": 1,
     "scale_factor": 2,
     "background": 0.0,
     "locator_hidden_size": 0,
-    "locator_tanh": False,
+    "locator_bound": "none",
     "policy_into_core": False,
     "baseline_into_core": False,
     "classify_every_step": False,
@@ -142,7 +147,7 @@ def unroll(p, images, locations, c):
         if c["locator_hidden_size"]:
             below = torch.relu(below @ p["location.W_hidden"] + p["location.b_hidden"])
         mean = below @ p["location.W_mu"] + p["location.b_mu"]
-        means.append(torch.tanh(mean) if c["locator_tanh"] else mean)
+        means.append(BOUNDS[c["locator_bound"]](mean))
         below = h if c["baseline_into_core"] else h.detach()
         baselines.append((below @ p["baseline.W_b"] + p["baseline.b_b"])[:, 0])
     return logits, means[:-1], baselines[:-1]

@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 
-from ramnp.learning.config import SECTIONS, Config, option_name
+from ramnp.learning.config import SECTIONS, Config, old_bound, option_name
 from ramnp.learning.recipes import RECIPES, TASKS, fitted, make_config
 from ramnp.runs import agent_file, run_data, run_folder, tensorboard
 from ramnp.support import command_line
@@ -92,6 +92,9 @@ def parse(arguments):
             group = parser.add_argument_group(SECTIONS[spec.name])
         shown = spec.name in COMMON or "--help-all" in arguments
         _add_setting(group, spec, getattr(defaults, spec.name), shown)
+    for name, bound in (("--locator-tanh", "tanh"), ("--no-locator-tanh", "none")):
+        details = {"action": "store_const", "const": bound, "help": argparse.SUPPRESS}
+        parser.add_argument(name, dest="locator_bound", **details)
     options = parser.parse_args(arguments)
     if options.save_every < 0:
         raise UserError(f"--save-every {options.save_every}: must be at least 0")
@@ -140,12 +143,16 @@ def _read_settings(path):
     fields = [spec.name for spec in dataclasses.fields(Config)]
     known = {_as_field(option_name(name)[2:]): name for name in fields}
     known |= dict(zip(fields, fields))
+    known["locator_tanh"] = "locator_tanh"  # the former name of locator_bound
     for name in settings:
         if _as_field(name) not in known:
             near = difflib.get_close_matches(_as_field(name), known, 1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise UserError(f"--config {path}: there is no setting {name}{meant}")
-    return {known[_as_field(name)]: value for name, value in settings.items()}
+    settings = {known[_as_field(name)]: value for name, value in settings.items()}
+    if "locator_tanh" in settings:
+        settings["locator_bound"] = old_bound(settings.pop("locator_tanh"))
+    return settings
 
 
 def _as_field(name):

@@ -39,7 +39,12 @@ _AGENT = {
     "policy": [{}, {"policy": "random"}],
     "first glimpse": [{}, {"first_glimpse": "center"}],
     "core": [{}, {"identity_recurrence": True}],
-    "locator": [{}, {"locator_hidden_size": 3}, {"locator_tanh": True}],
+    "locator": [
+        {},
+        {"locator_hidden_size": 3},
+        {"locator_bound": "tanh"},
+        {"locator_bound": "hard-tanh"},
+    ],
     "policy into core": [{}, {"policy_into_core": True}],
     "baseline into core": [{}, {"baseline_into_core": True}],
     "evaluation": [{}, {"evaluation_location_std": 0.05}],

@@ -161,6 +161,13 @@ def rectify(x):
     return x * (x.real > 0)
 
 
+def bounded(x, bound):
+    if bound == "tanh":
+        return np.tanh(x)
+    inside = (x.real > -1) & (x.real < 1)
+    return np.where(inside, x, np.sign(x.real)) if bound == "hard-tanh" else x
+
+
 def log_softmax(logits):
     shifted = logits - logits.real.max()
     return shifted - np.log(np.exp(shifted).sum())
@@ -206,7 +213,7 @@ def look(params, image, config, locate=None, seen=None):
             if "location.W_hidden" in p:
                 z = rectify(z @ p["location.W_hidden"] + p["location.b_hidden"])
             mu = z @ p["location.W_mu"] + p["location.b_mu"]
-            row.mu.append(np.tanh(mu) if config.locator_tanh else mu)
+            row.mu.append(bounded(mu, config.locator_bound))
             z = seen.h[t] if seen and not config.baseline_into_core else h
             row.baseline.append((z @ p["baseline.W_b"] + p["baseline.b_b"])[0])
     return row

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,23 @@ def test_settings_in_a_file_have_the_names_of_fields_or_options(tmp_path):
     train.main(["--config", str(path), "--save-config", str(copy)])
     lines = copy.read_text().splitlines()
     assert {"num_rollouts = 3", "rollouts = 4", "max_shift = 1"} <= {*lines}
+
+
+def test_the_bound_of_the_mean_has_a_former_name(tmp_path, capsys):
+    """--locator-tanh and --no-locator-tanh, and locator_tanh in a file."""
+    path = tmp_path / "settings.toml"
+
+    def chosen(*arguments):
+        path.write_text("locator_tanh = true\nlocation_std = 0.1\n")
+        kept = tmp_path / "kept.toml"
+        assert train.main([*arguments, "--save-config", str(kept)]) == 0
+        return tomllib.loads(kept.read_text())["locator_bound"]
+
+    assert chosen("--recipe=paper", "--locator-tanh") == "tanh"
+    assert chosen("--recipe=best", "--no-locator-tanh") == "none"
+    assert chosen("--recipe=paper", "--config", str(path)) == "tanh"
+    new = "--locator-bound=hard-tanh"
+    assert chosen("--config", str(path), new) == chosen(new) == "hard-tanh"
 
 
 @pytest.mark.parametrize(

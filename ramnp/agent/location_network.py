@@ -2,8 +2,8 @@
 
     μ_t = Linear(h_t),   l_{t+1} ~ N(μ_t, σ² I)
 
-Two options that the paper does not use: a hidden rectified layer before the linear
-map, and a tanh that keeps the mean (never the sample) inside the image.
+Two options: a hidden rectified layer before the linear map, and a bound that keeps the
+mean (never the sample) inside the image.
 """
 
 import math
@@ -18,8 +18,22 @@ from ramnp.agent.layers import (
     relu_forward,
 )
 
-# A small gain: the first means are near the centre, far from the flat ends of tanh.
+# A small gain: the first means are near the centre, far from the flat ends of a bound.
 _GAINS = {"W_mu": (0.1,)}
+
+
+def hard_tanh(x: np.ndarray) -> np.ndarray:
+    """Return x where it lies in (-1, 1), else the nearer of -1 and 1."""
+    return np.where(np.abs(x.real) < 1, x, np.sign(x.real))
+
+
+# Choices of config.locator_bound: the mean as a function of the linear map, and its
+# derivative as a function of the mean.
+BOUNDS = {
+    "none": (lambda x: x, lambda mu: 1),
+    "tanh": (np.tanh, lambda mu: 1 - mu * mu),
+    "hard-tanh": (hard_tanh, lambda mu: np.abs(mu.real) < 1),
+}
 
 
 def shapes(h_size: int, hidden_size: int = 0) -> dict:
@@ -43,25 +57,24 @@ def init(
 
 
 def forward(
-    params: dict, h: np.ndarray, tanh: bool = False
+    params: dict, h: np.ndarray, bound: str = "none"
 ) -> tuple[np.ndarray, tuple]:
     """Return the mean mu (B, 2) as (x, y) and the cache, for h (B, h)."""
     hidden = h
     if "W_hidden" in params:
         z = affine_forward(h, params["W_hidden"], params["b_hidden"])
         hidden = relu_forward(z)
-    mu = affine_forward(hidden, params["W_mu"], params["b_mu"])
-    if tanh:
-        mu = np.tanh(mu)
-    return mu, (params, h, hidden, mu, tanh)
+    function, _ = BOUNDS[bound]
+    mu = function(affine_forward(hidden, params["W_mu"], params["b_mu"]))
+    return mu, (params, h, hidden, mu, bound)
 
 
 def backward(dmu: np.ndarray, cache: tuple) -> tuple[tuple, dict]:
     """Return (dh,), dh (B, h), and the gradients, for dmu (B, 2)."""
-    params, h, hidden, mu, tanh = cache
+    params, h, hidden, mu, bound = cache
     grads = {}
-    if tanh:
-        dmu = dmu * (1 - mu * mu)
+    _, derivative = BOUNDS[bound]
+    dmu = dmu * derivative(mu)
     dhidden, grads["W_mu"], grads["b_mu"] = affine_backward(dmu, hidden, params["W_mu"])
     if "W_hidden" not in params:
         return (dhidden,), grads

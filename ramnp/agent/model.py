@@ -128,7 +128,7 @@ def _unroll(params, images, config, locate):
         if t < T - 1 or T == 1:
             choosing = h_t if T > 1 else h_t[:0]
             mu_t, cache = location_network.forward(
-                params["location"], choosing, config.locator_tanh
+                params["location"], choosing, config.locator_bound
             )
             caches["location"].append(cache)
             mus.append(mu_t)

@@ -27,7 +27,7 @@ SETTINGS = (
     "num_scales",
     "scale_factor",
     "background",
-    "locator_tanh",
+    "locator_bound",
     "num_clutter",
     "clutter_size",
     "invert",

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from dataclasses import dataclass, field
 
+from ramnp.agent.location_network import BOUNDS
 from ramnp.learning.choices import CHOICES
 from ramnp.support.errors import UserError
 
@@ -126,10 +127,12 @@ class Config:
         "gradient; 0: no hidden layer",
         low=0,
     )
-    locator_tanh: bool = _setting(
-        False,
-        "squash the policy's mean, but not the sample, into the image by tanh, through "
-        "which the policy gradient then passes",
+    locator_bound: str = _setting(
+        "none",
+        "keep the policy's mean, but not the sample, inside the image by a function "
+        "through which the policy gradient passes: hard-tanh is linear up to the border, "
+        "where its derivative is 0",
+        choices=tuple(BOUNDS),
     )
     location_std: float = _setting(
         0.15, "standard deviation of the policy, in half image sides", above=0.0
@@ -245,8 +248,11 @@ class Config:
     rollouts: int = _setting(
         10, "rollouts averaged in the second test error", low=1, high=1000
     )
+    locator_tanh: dataclasses.InitVar[bool | None] = None  # see old_bound
 
-    def __post_init__(self):
+    def __post_init__(self, locator_tanh):
+        if locator_tanh is not None:
+            object.__setattr__(self, "locator_bound", old_bound(locator_tanh))
         for spec in dataclasses.fields(self):
             _check(spec, getattr(self, spec.name))
         if self.num_shards > self.batch_size:
@@ -300,6 +306,11 @@ SECTIONS = {
 }
 # Options with a clearer name than their field; the field's name is accepted, too.
 _OPTIONS = {"num_rollouts": "--training-rollouts", "rollouts": "--test-rollouts"}
+
+
+def old_bound(locator_tanh):
+    """Return the locator_bound that its predecessor, locator_tanh, stands for."""
+    return {"True": "tanh", "False": "none"}.get(str(locator_tanh), locator_tanh)
 
 
 def option_name(field_name):

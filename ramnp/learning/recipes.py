@@ -76,7 +76,7 @@ BEST_PUBLISHED = {
 # Rewards at every step, and a small policy gradient into the core.
 _DENSE = {
     "locator_hidden_size": 128,
-    "locator_tanh": True,
+    "locator_bound": "tanh",
     "policy_into_core": True,
     "policy_weight": 0.1,
     "classify_every_step": True,

@@ -79,6 +79,16 @@ def _setting(**changes):
     return argument(4, lambda config: dataclasses.replace(config, **changes))
 
 
+def _bounded(name, change):
+    """Return a replacement that changes dmu, given mu, if the mean has this bound."""
+
+    def replacement(right, dmu, cache):
+        *_, mu, bound = cache
+        return right(change(dmu, mu) if bound == name else dmu, cache)
+
+    return replacement
+
+
 def _zeroed(*names):
     return lambda grads: grads | {name: np.zeros_like(grads[name]) for name in names}
 
@@ -197,13 +207,13 @@ TABLE[core_network.backward_through_time] = {
     )(right(dh, caches)),
 }
 TABLE[location_network.backward] = {
-    "no tanh'": argument(1, at(4, lambda tanh: False)),
-    "tanh' as 1 - mu": (
-        lambda right, dmu, cache: right(dmu / (1 + cache[3] * cache[4]), cache)
+    "no tanh'": _bounded("tanh", lambda dmu, mu: dmu / (1 - mu * mu)),
+    "tanh' as 1 - mu": _bounded("tanh", lambda dmu, mu: dmu / (1 + mu)),
+    "tanh' twice": _bounded("tanh", lambda dmu, mu: dmu * (1 - mu * mu)),
+    "no hard tanh'": (
+        argument(1, at(4, lambda bound: bound.replace("hard-tanh", "none")))
     ),
-    "tanh' twice": (
-        lambda right, dmu, cache: right(dmu * (1 - cache[3] ** 2 * cache[4]), cache)
-    ),
+    "hard tanh' on one side": _bounded("hard-tanh", lambda dmu, mu: dmu * (mu > 0)),
     # 1e-300 opens every rectifier and is too small to count elsewhere.
     "rectifier of the hidden layer skipped": (
         argument(1, at(2, lambda hidden: hidden + 1e-300))

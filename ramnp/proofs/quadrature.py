@@ -26,7 +26,7 @@ MARGIN = 4.0
 
 SETTINGS = {
     "locator_hidden_size": 3,
-    "locator_tanh": True,
+    "locator_bound": "tanh",
     "policy_into_core": True,
     "classify_every_step": True,
     "reward": "log-probability",
@@ -38,7 +38,7 @@ SETTINGS = {
     "h_size": 5,
     "num_classes": 3,
 }
-LINEAR_MEAN = {"locator_hidden_size": 0, "locator_tanh": False}
+LINEAR_MEAN = {"locator_hidden_size": 0, "locator_bound": "none"}
 
 
 class Case(NamedTuple):
@@ -119,11 +119,12 @@ def make_problem(case):
         settle("location.b_hidden", (h, "location.W_hidden"))
     p["action.b_a"][...] = -(h @ p["action.W_a"])[0]
 
-    linear = dataclasses.replace(config, locator_tanh=False)
+    linear = dataclasses.replace(config, locator_bound="none")
     first = np.zeros((config.num_glimpses, 2, 2))
     with smooth_sensor():
         mu = model.replay(nested(p), images, first, linear).mu[0]
-    target = np.arctanh(case.mean) if config.locator_tanh else np.array(case.mean)
+    bounded = config.locator_bound == "tanh"
+    target = np.arctanh(case.mean) if bounded else np.array(case.mean)
     p["location.b_mu"] += target - mu.mean(axis=0)
     return Problem(config, nested(p), images, np.array([0, 2]))
 

@@ -31,7 +31,7 @@ class Errors(NamedTuple):
 def errors_by_step(steps=STEPS, seed=0):
     """Return the Errors of each step, for the hybrid loss with tanh."""
     subject = subjects.hybrid_loss(
-        np.random.default_rng(seed), locator_tanh=True, policy_into_core=True
+        np.random.default_rng(seed), locator_bound="tanh", policy_into_core=True
     )
     by_hand = subject.gradients()
     by_hand = {name: by_hand[name] for name in TENSORS}

@@ -249,7 +249,7 @@ def model_through_time(rng):
     """Return the subject of the model, every path open, without a loss."""
     config = small_config(
         locator_hidden_size=11,
-        locator_tanh=True,
+        locator_bound="tanh",
         policy_into_core=True,
         baseline_into_core=True,
     )
@@ -284,9 +284,12 @@ NETWORKS = {
     "core through time": network(_CoreThroughTime, (6, 5), {"g": (4, 3, 6)}),
     "location": network(location_network, (4,), {"h": (3, 4)}),
     "location, hidden": network(location_network, (4, 5), {"h": (3, 4)}),
-    "location, tanh": network(location_network, (4,), {"h": (3, 4)}, tanh=True),
+    "location, tanh": network(location_network, (4,), {"h": (3, 4)}, bound="tanh"),
+    "location, hard tanh": (
+        network(location_network, (4,), {"h": (3, 4)}, bound="hard-tanh")
+    ),
     "location, hidden, tanh": (
-        network(location_network, (4, 5), {"h": (3, 4)}, tanh=True)
+        network(location_network, (4, 5), {"h": (3, 4)}, bound="tanh")
     ),
     "action": network(action_network, (4, 5), {"h": (3, 4)}),
     "baseline": network(baseline_network, (4,), {"h": (3, 4)}),
@@ -301,7 +304,7 @@ NETWORKS = {
 # Each option that changes a gradient path, alone and then all at once.
 _ALL = {
     "locator_hidden_size": 11,
-    "locator_tanh": True,
+    "locator_bound": "tanh",
     "policy_into_core": True,
     "baseline_into_core": True,
     "classify_every_step": True,
@@ -314,7 +317,8 @@ _ALL = {
 SETTINGS = {
     "the paper's": {},
     "hidden locator": {"locator_hidden_size": 11},
-    "tanh": {"locator_tanh": True},
+    "tanh": {"locator_bound": "tanh"},
+    "hard tanh": {"locator_bound": "hard-tanh"},
     "policy into core": {"policy_into_core": True},
     "baseline into core": {"baseline_into_core": True},
     "class at every step": {"classify_every_step": True},

@@ -54,7 +54,8 @@ def read_config(folder, changes):
         if not isinstance(data, str | None):
             raise TypeError("not a path")
         config = Config(**fields)
-    saved_state.check_same_config(path, dataclasses.asdict(config), changes)
+    wanted = dataclasses.asdict(dataclasses.replace(config, **changes))
+    saved_state.check_same_config(path, dataclasses.asdict(config), wanted)
     return config, data
 
 

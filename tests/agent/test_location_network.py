@@ -9,28 +9,46 @@ from ramnp.proofs.complex_step import derivatives, failures
 from tests.helpers import assert_contract, order_one
 
 B, H, HIDDEN = 5, 6, 4
-OPTIONS = [(0, False), (0, True), (HIDDEN, False), (HIDDEN, True)]
+BOUNDS = {
+    "none": lambda x: x,
+    "tanh": np.tanh,
+    "hard-tanh": lambda x: np.clip(x, -1, 1),
+}
+OPTIONS = [(hidden_size, bound) for hidden_size in (0, HIDDEN) for bound in BOUNDS]
 
 
-@pytest.mark.parametrize("hidden_size, tanh", OPTIONS)
-def test_mean_is_the_formula(rng, hidden_size, tanh):
-    """μ is linear in h; the options put a rectified layer before it, a tanh after."""
+def test_every_bound_is_tested():
+    """No other can be chosen."""
+    assert location_network.BOUNDS.keys() == BOUNDS.keys()
+
+
+@pytest.mark.parametrize("hidden_size, bound", OPTIONS)
+def test_mean_is_the_formula(rng, hidden_size, bound):
+    """μ is linear in h; the options put a rectified layer before it, a bound after."""
     params = order_one(rng, location_network.init(rng, H, hidden_size))
     h = rng.standard_normal((B, H))
     expected = h
     if hidden_size:
         expected = np.maximum(h @ params["W_hidden"] + params["b_hidden"], 0)
     expected = expected @ params["W_mu"] + params["b_mu"]
-    if tanh:
-        expected = np.tanh(expected)
-    mu, _ = location_network.forward(params, h, tanh)
+    assert np.abs(expected).max() > 1  # the bound matters
+    mu, _ = location_network.forward(params, h, bound)
     assert mu.shape == (B, 2)
-    assert np.allclose(mu, expected)
-    assert tanh or np.abs(mu).max() > 1  # without tanh, the mean is not bounded
+    assert np.allclose(mu, BOUNDS[bound](expected))
 
 
-@pytest.mark.parametrize("hidden_size, tanh", OPTIONS)
-def test_contract(rng, hidden_size, tanh):
+def test_no_gradient_passes_a_mean_at_the_border():
+    """A hard tanh is flat there, and a straight line up to it."""
+    params = {"W_mu": np.eye(2), "b_mu": np.zeros(2)}
+    h = np.array([[0.99, -0.99], [1.0, -1.0], [3.0, -3.0]])
+    mu, cache = location_network.forward(params, h, "hard-tanh")
+    assert np.array_equal(mu, [[0.99, -0.99], [1, -1], [1, -1]])
+    (dh,), _ = location_network.backward(np.full((3, 2), 5.0), cache)
+    assert np.array_equal(dh, [[5, 5], [0, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("hidden_size, bound", OPTIONS)
+def test_contract(rng, hidden_size, bound):
     """Shapes, dtypes, pure functions, and gradients by the complex step."""
     hidden = {"W_hidden": (H, HIDDEN), "b_hidden": (HIDDEN,)} if hidden_size else {}
     assert_contract(
@@ -40,7 +58,7 @@ def test_contract(rng, hidden_size, tanh):
         hidden | {"W_mu": (hidden_size or H, 2), "b_mu": (2,)},
         {"h": (B, H)},
         (B, 2),
-        (tanh,),
+        (bound,),
         gains={"W_mu": 0.1},  # the first looks fall near the centre
         scales={"W_mu": 0.25},  # where tanh is flat, 1 - μ² has few digits
     )

@@ -23,7 +23,7 @@ OPTIONS = [
         "policy_into_core": True,
         "baseline_into_core": True,
         "locator_hidden_size": 5,
-        "locator_tanh": True,
+        "locator_bound": "tanh",
     },
 ]
 
@@ -162,7 +162,7 @@ def test_dtype_in_is_dtype_out(rng, dtype, options):
 
 def test_complex_numbers_pass_through(rng):
     """With complex parameters, the real parts of all outputs are as before."""
-    config = small_config(locator_tanh=True)
+    config = small_config(locator_bound="tanh")
     params, images = agent(rng, config)
     locations = rng.uniform(-1, 1, (config.num_glimpses, B, 2))
     trajectory = model.replay(params, images, locations, config)
@@ -347,10 +347,12 @@ def test_mean_score_of_a_rollout_is_zero_up_to_the_border(rng, mean):
     assert abs(score.mean()) < 4 / 0.17 / np.sqrt(l.size)
 
 
-@pytest.mark.parametrize("tanh, start", [(False, 4.0), (True, 2.0)])
-def test_a_mean_pushed_far_out_returns_under_training(rng, tanh, start):
-    """Nothing clips the mean, so its gradient is there to bring it back."""
-    config = small_config(locator_tanh=tanh, num_glimpses=2)
+@pytest.mark.parametrize(
+    "bound, start", [("none", 4.0), ("tanh", 2.0), ("hard-tanh", 0.99)]
+)
+def test_a_mean_pushed_far_out_returns_under_training(rng, bound, start):
+    """Nothing but a hard tanh clips the mean: its gradient is there to bring it back."""
+    config = small_config(locator_bound=bound, num_glimpses=2)
     params, images = constant_policy(rng, config, start), np.zeros((1, 6, 6))
     b_mu = params["location"]["b_mu"]
     b_mu[1] *= -1

@@ -44,7 +44,7 @@ ODD = {
             "patch_size": 7,
             "num_scales": 3,
             "locator_hidden_size": 11,
-            "locator_tanh": True,
+            "locator_bound": "tanh",
             "num_classes": 12,
             "first_glimpse": "center",
         },
@@ -67,6 +67,7 @@ ODD = {
             "clutter_size": 5,
             "num_classes": 30,
             "num_glimpses": 9,
+            "locator_bound": "hard-tanh",
         },
     ),
 }

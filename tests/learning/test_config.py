@@ -107,7 +107,7 @@ def test_defaults_are_the_papers_agent():
     assert sizes == (128, 128, 256, 256)
     assert (config.reward, config.baseline, config.discount) == ("final", "learned", 1)
     assert config.first_glimpse == "random" and config.background == 0
-    assert config.locator_hidden_size == 0 and not config.locator_tanh
+    assert config.locator_hidden_size == 0 and config.locator_bound == "none"
     assert not config.policy_into_core and not config.baseline_into_core
     assert not config.classify_every_step and not config.identity_recurrence
     assert (config.optimizer, config.momentum, config.batch_size) == ("sgd", 0.9, 20)
@@ -152,6 +152,18 @@ def test_filters_larger_than_the_image():
     assert Config(model="conv", filter_size=40, canvas_size=40).scene_shape == (40, 40)
     Config(model="fc", filter_size=29)
     Config(filter_size=29)
+
+
+def test_a_bounded_mean_by_its_former_name():
+    """Scripts and files of before say locator_tanh."""
+    for tanh, bound in ((True, "tanh"), (False, "none")):
+        config = Config(locator_bound="hard-tanh", locator_tanh=tanh)
+        assert config == Config(locator_bound=bound)
+        assert dataclasses.replace(config, seed=1) == Config(
+            locator_bound=bound, seed=1
+        )
+    for wrong in (1, "True ", [1]):
+        assert refused(locator_tanh=wrong).startswith("--locator-bound ")
 
 
 def test_settings_cannot_be_changed():

@@ -28,7 +28,7 @@ OPTIONS = {
         "policy_into_core": True,
         "policy_weight": 0.1,
         "locator_hidden_size": 5,
-        "locator_tanh": True,
+        "locator_bound": "tanh",
     },
     "leave-one-out": {
         "reward": "log-probability",

@@ -61,7 +61,7 @@ TABLE = {
     "h_size": (5, WEIGHTS),
     "identity_recurrence": (True, WEIGHTS),
     "locator_hidden_size": (3, WEIGHTS),
-    "locator_tanh": (True, LOCATIONS),
+    "locator_bound": ("tanh", LOCATIONS),
     "location_std": (0.2, LOCATIONS),
     "final_location_std": (0.1, LATER),
     "evaluation_location_std": (0.1, JUDGED),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ramnp.agent import model, parameters
+from ramnp.agent import location_network, model, parameters
 from ramnp.proofs import oracles, stored_oracle
 from ramnp.proofs.complex_step import flat
 
@@ -20,12 +20,12 @@ def test_three_configurations():
         "gain",
     }
     for option in (
-        "locator_tanh",
         "policy_into_core",
         "baseline_into_core",
         "classify_every_step",
     ):
         assert {getattr(config, option) for config in configs} == {False, True}
+    assert {config.locator_bound for config in configs} == {*location_network.BOUNDS}
 
 
 def test_parameters_are_those_of_the_agent():

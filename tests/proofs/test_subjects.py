@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ramnp.agent import model
+from ramnp.agent import location_network, model
 from ramnp.learning import reinforce
 from ramnp.learning.config import Config
 from ramnp.proofs import subjects
@@ -71,8 +71,10 @@ def test_settings_open_every_path():
         for name, value in settings.items()
     }
     paths = "policy_into_core", "baseline_into_core"
-    for name in ("locator_tanh", *paths, "classify_every_step"):
+    for name in (*paths, "classify_every_step"):
         assert (name, True) in proved
+    for bound in location_network.BOUNDS:
+        assert bound == "none" or ("locator_bound", bound) in proved
     assert {"locator_hidden_size", "num_rollouts", "discount"} <= dict(proved).keys()
     rewards = {value for name, value in proved if name == "reward"}
     ours = {

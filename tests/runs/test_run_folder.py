@@ -53,6 +53,15 @@ def test_a_run_begun_by_an_earlier_version_is_resumed(tmp_path, monkeypatch):
             assert np.allclose(arrays[name], expected[name], rtol=1e-3, atol=1e-5)
 
 
+def test_a_run_begun_before_is_asked_for_by_the_names_of_then(tmp_path):
+    """The same settings resume it, others are refused."""
+    copy_run(Path(__file__).parent / "begun_before", tmp_path)
+    run_folder.read_config(tmp_path, {"locator_tanh": True, "seed": 0})
+    run_folder.read_config(tmp_path, {"locator_bound": "tanh"})
+    with pytest.raises(CheckpointError, match="--locator-bound tanh, not none"):
+        run_folder.read_config(tmp_path, {"locator_tanh": False})
+
+
 def test_other_data_are_refused_on_resume(copy, tmp_path):
     """A run resumes with the digits that it began with."""
     data = write_digits(tmp_path / "others.npz", count=133)

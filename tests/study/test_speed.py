@@ -42,7 +42,7 @@ PRODUCTS = []
         {"num_glimpses": 2, "num_rollouts": 3},
         {
             "locator_hidden_size": 11,
-            "locator_tanh": True,
+            "locator_bound": "tanh",
             "policy_into_core": True,
             "classify_every_step": True,
         },

@@ -95,14 +95,20 @@ function coreNetwork(params, h_tm1, g_t) {
   return rect(linear(h_tm1, params.W_h, z));
 }
 
+const BOUNDS = {
+  none: (z) => z,
+  tanh: Math.tanh,
+  "hard-tanh": (z) => Math.min(1, Math.max(-1, z)),
+};
+
 /* Location network f_l: where to look next, a Gaussian around the mean μ_t (3.1 A).
-   μ_t = Linear(h_t), with a hidden rectified layer and a tanh where the agent has them */
-function locationNetwork(params, h_t, tanh) {
+   μ_t = Linear(h_t), with a hidden rectified layer and a bound where the agent has them */
+function locationNetwork(params, h_t, bound) {
   const hidden = params.W_hidden
     ? rect(linear(h_t, params.W_hidden, params.b_hidden))
     : h_t;
   const mu_t = linear(hidden, params.W_mu, params.b_mu);
-  return tanh ? mu_t.map(Math.tanh) : mu_t;
+  return mu_t.map(BOUNDS[bound]);
 }
 
 /* Action network f_a: which class it is, a linear softmax of h_t (3.1 D). */
@@ -141,7 +147,7 @@ function rollout(agent, image, options = {}) {
     const g_t = glimpseNetwork(params.glimpse, rho_t, l_t);
     h_t = coreNetwork(params.core, h_t, g_t);
     const probabilities = actionNetwork(params.action, h_t);
-    mu_t = locationNetwork(params.location, h_t, config.locator_tanh);
+    mu_t = locationNetwork(params.location, h_t, config.locator_bound);
     steps.push({ l_t, windows, rho_t, g_t, h_t, probabilities, mu_t });
   }
   return steps;
