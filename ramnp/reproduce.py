@@ -1,23 +1,19 @@
 """Fill the paper's tables with our own runs: python -m ramnp.reproduce --table 1a."""
 
-import concurrent.futures
 import io
 import os
 import shlex
 import shutil
-import sys
 
 import numpy as np
-from tqdm import tqdm
 
 from ramnp.datasets import mnist
 from ramnp.learning.recipes import TABLES
 from ramnp.study import jobs, rows, table
-from ramnp.support import command_line, process, signals
+from ramnp.support import command_line, signals
 from ramnp.support.errors import UserError
 from ramnp.support.files import make_folder, write_atomically
 
-ATTEMPTS = 3  # at a run that is killed again and again
 SMOKE = "runs/smoke"
 SMOKE_EPOCHS = 2
 SMOKE_DIGITS = 2800  # of which 2,000 are for training
@@ -57,19 +53,7 @@ def parse(arguments):
         help="epochs of each run (default: those of the row's recipe, or of the run "
         "that is resumed)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="number of runs at a time, which share the cores (default: one per core, "
-        f"{process.num_cores()} here)",
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="run on the workers of a Dask cluster, one thread per run; they need the "
-        "same files under the same paths",
-    )
+    command_line.add_jobs(parser)
     parser.add_argument(
         "--smoke",
         action="store_true",
@@ -91,11 +75,8 @@ def parse(arguments):
             f"--table is missing: choose one of {', '.join(TABLES)}, all; "
             "or give --only-table"
         )
-    if options.jobs and options.scheduler:
-        raise UserError(
-            "--jobs and --scheduler: give one of them, a cluster has its own workers"
-        )
-    for name in ("seeds", "epochs", "jobs"):
+    command_line.check_jobs(options)
+    for name in ("seeds", "epochs"):
         command_line.check_range(f"--{name}", getattr(options, name), 1, 1024)
     return options
 
@@ -179,66 +160,37 @@ def chosen_jobs(options):
 def do(todo, place, num_jobs=None, scheduler=None):
     """Do the jobs; return 0, or the exit code of the first that failed."""
     mnist.load(place.data)  # download once, before several runs need it
-    cores = process.num_cores()
-    count = min(num_jobs or cores, len(todo))
-    if scheduler:
-        opened, threads = jobs.dask_executor(scheduler), 1
-    else:
-        opened, threads = jobs.local_executor(count), max(1, cores // count)
-    with opened as (executor, stop):
-        return do_with(executor, stop, todo, place, threads)
+    return jobs.do(*_runs(todo, place), num_jobs, scheduler)
 
 
 def do_with(executor, stop, todo, place, threads):
     """Do the jobs with the workers of an executor; return as `do` does."""
+    return jobs.do_with(executor, stop, *_runs(todo, place), threads)
 
-    def submit(job):
-        settings = rows.train_options(job.config, place.data)
-        return executor.submit(
-            jobs.supervise,
-            [*settings, "--threads", str(threads)],
+
+def _runs(todo, place):
+    """Return the Runs of the jobs, and what to do when one of them has ended."""
+    runs = [
+        jobs.Run(
+            job,
             os.path.join(place.runs, job.folder),
-            os.getcwd(),
-            stop,
+            rows.train_options(job.config, place.data),
+            job.config.epochs,
+        )
+        for job in todo
+    ]
+
+    def ended(job, outcome):
+        if outcome.code:
+            return None
+        numbers = rows.keep_result(job, place).numbers
+        _publish(place)
+        return (
+            f"test error {numbers['test_error']:.2f} %, {job.config.epochs} epochs, "
+            f"{numbers['seconds'] / 60:.1f} minutes"
         )
 
-    code, running = 0, {}
-    progress = tqdm(
-        total=sum(job.config.epochs for job in todo),
-        initial=rows.epochs_done(todo, place),
-        unit="epoch",
-        disable=None,
-    )
-    with progress as bar, signals.held_back() as stop_if_asked:
-        running |= {submit(job): (job, 1) for job in todo}
-        while running:
-            stop_if_asked()
-            ended, _ = concurrent.futures.wait(
-                running, jobs.POLL, concurrent.futures.FIRST_COMPLETED
-            )
-            for future in ended:
-                job, attempt = running.pop(future)
-                outcome = future.result()
-                if outcome.code == 0:
-                    numbers = rows.keep_result(job, place).numbers
-                    _publish(place)
-                    bar.write(
-                        f"{job}: test error {numbers['test_error']:.2f} %, "
-                        f"{job.config.epochs} epochs, "
-                        f"{numbers['seconds'] / 60:.1f} minutes"
-                    )
-                elif outcome.was_stopped and attempt < ATTEMPTS:
-                    bar.write(f"{job}: its process was killed; it is resumed")
-                    running[submit(job)] = job, attempt + 1
-                else:
-                    code = code or max(outcome.code, 1)
-                    words = outcome.complaint or f"killed {ATTEMPTS} times"
-                    bar.write(f"{job}: {words}", file=sys.stderr)
-                sys.stdout.flush()
-            if not bar.disable:
-                bar.n = rows.epochs_done(todo, place)
-                bar.set_postfix_str(f"{len(running)} runs left")
-    return code
+    return runs, ended
 
 
 if __name__ == "__main__":

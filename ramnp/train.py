@@ -1,25 +1,17 @@
 """Train an agent: python -m ramnp.train --task centered."""
 
-import argparse
 import dataclasses
-import difflib
 import json
 import os
 import tomllib
 
-from ramnp.learning.config import SECTIONS, Config, old_bound, option_name
-from ramnp.learning.recipes import RECIPES, TASKS, fitted, make_config
+from ramnp.learning.config import field_named, old_bound
+from ramnp.learning.recipes import fitted, make_config
 from ramnp.runs import agent_file, run_data, run_folder, tensorboard
+from ramnp.runs.options import add_settings, given_settings
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 from ramnp.support.files import write_atomically
-
-# The settings that people change first; --help-all shows the others.
-COMMON = (
-    *("task", "recipe", "model", "seed", "epochs", "num_glimpses", "patch_size"),
-    *("num_scales", "h_size", "location_std", "reward", "optimizer"),
-    *("learning_rate", "batch_size"),
-)
 
 
 def parse(arguments):
@@ -83,54 +75,11 @@ def parse(arguments):
         action="store_true",
         help="also log the metrics for TensorBoard, in the run folder",
     )
-    parser.add_argument(
-        "--help-all", action="help", help="explain every setting, then exit"
-    )
-    defaults = _defaults(arguments)
-    for spec in dataclasses.fields(Config):
-        if spec.name in SECTIONS:
-            group = parser.add_argument_group(SECTIONS[spec.name])
-        shown = spec.name in COMMON or "--help-all" in arguments
-        _add_setting(group, spec, getattr(defaults, spec.name), shown)
-    for name, bound in (("--locator-tanh", "tanh"), ("--no-locator-tanh", "none")):
-        details = {"action": "store_const", "const": bound, "help": argparse.SUPPRESS}
-        parser.add_argument(name, dest="locator_bound", **details)
+    add_settings(parser, arguments)
     options = parser.parse_args(arguments)
     if options.save_every < 0:
         raise UserError(f"--save-every {options.save_every}: must be at least 0")
     return options
-
-
-def _defaults(arguments):
-    """Return the configuration whose values --help shows."""
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("--task", choices=TASKS, default="centered")
-    parser.add_argument("--recipe", choices=RECIPES, default="quick")
-    try:
-        named, _ = parser.parse_known_args(arguments)
-    except argparse.ArgumentError:
-        return make_config()  # the real parser says what is wrong
-    return make_config(named.task, named.recipe)
-
-
-def _add_setting(group, spec, default, shown):
-    """Add the option of a field of the configuration, and explain it if shown."""
-    words = spec.metadata["help"].replace("%", "%%")
-    single = spec.metadata["choices"] and len(spec.metadata["choices"]) == 1
-    words = f"{words} (default: {default})"
-    details = {"default": None, "dest": spec.name}
-    details["help"] = words if shown and not single else argparse.SUPPRESS
-    if spec.type is bool:
-        details["action"] = argparse.BooleanOptionalAction
-    else:
-        details["type"] = spec.type
-        details["choices"] = spec.metadata["choices"]
-        if not details["choices"]:
-            details["metavar"] = {int: "N", float: "X"}[spec.type]
-    group.add_argument(option_name(spec.name), **details)
-    field_option = "--" + spec.name.replace("_", "-")
-    if field_option != option_name(spec.name):
-        group.add_argument(field_option, **details | {"help": argparse.SUPPRESS})
 
 
 def _read_settings(path):
@@ -140,23 +89,13 @@ def _read_settings(path):
             settings = tomllib.load(file)
     except (OSError, ValueError) as error:
         raise UserError(f"--config {path}: {error}; give a TOML file") from error
-    fields = [spec.name for spec in dataclasses.fields(Config)]
-    known = {_as_field(option_name(name)[2:]): name for name in fields}
-    known |= dict(zip(fields, fields))
-    known["locator_tanh"] = "locator_tanh"  # the former name of locator_bound
-    for name in settings:
-        if _as_field(name) not in known:
-            near = difflib.get_close_matches(_as_field(name), known, 1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise UserError(f"--config {path}: there is no setting {name}{meant}")
-    settings = {known[_as_field(name)]: value for name, value in settings.items()}
+    settings = {name.replace("-", "_"): value for name, value in settings.items()}
     if "locator_tanh" in settings:
         settings["locator_bound"] = old_bound(settings.pop("locator_tanh"))
-    return settings
-
-
-def _as_field(name):
-    return name.replace("-", "_")
+    try:
+        return {field_named(name).name: value for name, value in settings.items()}
+    except UserError as error:
+        raise UserError(f"--config {path}: {error}") from error
 
 
 def _settings_of(agent):
@@ -176,11 +115,7 @@ def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
     changes = _read_settings(options.config) if options.config else {}
-    changes |= {
-        spec.name: getattr(options, spec.name)
-        for spec in dataclasses.fields(Config)
-        if getattr(options, spec.name) is not None
-    }
+    changes |= given_settings(options)
     if options.save_config:
         fields = dataclasses.asdict(make_config(**changes))
         # Size and classes are those of the data unless they were asked for.

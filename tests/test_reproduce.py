@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -20,7 +19,7 @@ from ramnp.runs import run_folder
 from ramnp.study import jobs, rows
 from ramnp.support import signals
 from ramnp.support.errors import UserError
-from tests.helpers import TINY_RUN
+from tests.helpers import TINY_RUN, Inline
 from tests.processes import ROOT, is_alive, metrics, outcome, saved, wait_until
 from tests.study.test_jobs import need_dask
 
@@ -31,15 +30,6 @@ def tiny_config(**changes):
     names = {field.name for field in dataclasses.fields(make_config())}
     given = {n: v for n, v in options.items() if n in names and v is not None}
     return make_config(**(given | changes))
-
-
-class Inline(Executor):
-    """Does each job at once, in this thread."""
-
-    def submit(self, function, *arguments):
-        future = Future()
-        future.set_result(function(*arguments))
-        return future
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Every setting of a run: one flat record with bounds, units and help texts."""
 
 import dataclasses
+import difflib
 import sys
 from dataclasses import dataclass, field
 
@@ -254,7 +255,7 @@ class Config:
         if locator_tanh is not None:
             object.__setattr__(self, "locator_bound", old_bound(locator_tanh))
         for spec in dataclasses.fields(self):
-            _check(spec, getattr(self, spec.name))
+            check_value(spec, getattr(self, spec.name))
         if self.num_shards > self.batch_size:
             raise UserError(
                 f"--num-shards {self.num_shards} is more than the {self.batch_size} "
@@ -313,12 +314,25 @@ def old_bound(locator_tanh):
     return {"True": "tanh", "False": "none"}.get(str(locator_tanh), locator_tanh)
 
 
+def field_named(name):
+    """Return the field that a name, its own or its option's, means; or UserError."""
+    known = {}
+    for spec in dataclasses.fields(Config):
+        known[option_name(spec.name)[2:].replace("-", "_")] = known[spec.name] = spec
+    name = name.removeprefix("--").replace("-", "_")
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise UserError(f"there is no setting {name}{meant}")
+    return known[name]
+
+
 def option_name(field_name):
     """Return the command-line name of a field."""
     return _OPTIONS.get(field_name, "--" + field_name.replace("_", "-"))
 
 
-def _check(spec, value):
+def check_value(spec, value):
     """Raise a UserError that names the option if its value is unusable."""
     bounds = spec.metadata
     name = option_name(spec.name)

@@ -5,6 +5,7 @@ its runs. When that end is closed, because the study stops or the worker was kil
 run saves its state and stops.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import signal
@@ -14,13 +15,17 @@ import tempfile
 import threading
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ramnp.support import process
+from tqdm import tqdm
+
+from ramnp.runs import run_folder
+from ramnp.support import process, signals
 from ramnp.support.errors import UserError
 from ramnp.support.files import RunLock
 
 POLL = 0.2  # seconds
+ATTEMPTS = 3  # at a run that is killed again and again
 PATIENCE = 60  # seconds for a run to save after its supervisor was killed
 
 
@@ -34,6 +39,83 @@ class Outcome(NamedTuple):
     def was_stopped(self):
         """Whether it was stopped or killed from outside, and can be resumed."""
         return self.code < 0 or self.code in (130, 143)
+
+    @property
+    def reason(self):
+        """Why it failed, in one line."""
+        return self.complaint or f"killed {ATTEMPTS} times"
+
+
+class Run(NamedTuple):
+    """A training run to do."""
+
+    what: Any  # whose str is its name
+    folder: str
+    options: list  # of ramnp.train
+    epochs: int
+
+    @property
+    def epochs_done(self):
+        """The number of epochs that it has finished."""
+        path = os.path.join(self.folder, run_folder.METRICS)
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            return file.read().count(b"\n")
+        return 0
+
+
+def do(runs, ended, num_jobs=None, scheduler=None):
+    """Do the runs, several at a time; return 0, or the exit code of the first failure.
+
+    ended is called with each run's `what` and Outcome. It returns what there is to say
+    about it, or None if the run has failed. scheduler: the address of a Dask cluster.
+    """
+    cores = process.num_cores()
+    count = min(num_jobs or cores, len(runs))
+    if scheduler:
+        opened, threads = dask_executor(scheduler), 1
+    else:
+        opened, threads = local_executor(count), max(1, cores // count)
+    with opened as (executor, stop):
+        return do_with(executor, stop, runs, ended, threads)
+
+
+def do_with(executor, stop, runs, ended, threads):
+    """Do the runs with the workers of an executor; return as `do` does."""
+
+    def submit(run):
+        options = [*run.options, "--threads", str(threads)]
+        return executor.submit(supervise, options, run.folder, os.getcwd(), stop)
+
+    code, running = 0, {}
+    progress = tqdm(
+        total=sum(run.epochs for run in runs),
+        initial=sum(run.epochs_done for run in runs),
+        unit="epoch",
+        disable=None,
+    )
+    with progress as bar, signals.held_back() as stop_if_asked:
+        running |= {submit(run): (run, 1) for run in runs}
+        while running:
+            stop_if_asked()
+            over, _ = concurrent.futures.wait(
+                running, POLL, concurrent.futures.FIRST_COMPLETED
+            )
+            for future in over:
+                run, attempt = running.pop(future)
+                outcome = future.result()
+                if outcome.was_stopped and attempt < ATTEMPTS:
+                    bar.write(f"{run.what}: its process was killed; it is resumed")
+                    running[submit(run)] = run, attempt + 1
+                elif words := ended(run.what, outcome):
+                    bar.write(f"{run.what}: {words}")
+                else:
+                    code = code or max(outcome.code, 1)
+                    bar.write(f"{run.what}: {outcome.reason}", file=sys.stderr)
+                sys.stdout.flush()
+            if not bar.disable:
+                bar.n = sum(run.epochs_done for run in runs)
+                bar.set_postfix_str(f"{len(running)} runs left")
+    return code
 
 
 def supervise(options, folder, directory, stop):

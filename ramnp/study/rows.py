@@ -1,15 +1,15 @@
 """The rows of the paper's tables as runs: settings, folders, results."""
 
-import contextlib
 import dataclasses
 import json
 import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ramnp.learning.config import Config, option_name
+from ramnp.learning.config import Config
 from ramnp.learning.recipes import FROM_DATA, PAPER_ERRORS, TABLES, make_config
 from ramnp.runs import run_folder
+from ramnp.runs.options import as_options
 from ramnp.support.errors import CheckpointError, UserError, damage
 from ramnp.support.files import make_folder, write_atomically
 
@@ -90,17 +90,14 @@ def row_config(table, row, **changes):
 def train_options(config, data=None):
     """Return the fewest options of ramnp.train that give this configuration."""
     usual = make_config(config.task, config.recipe)
-    options = ["--task", config.task, "--recipe", config.recipe]
-    for spec in dataclasses.fields(Config):
-        value, name = getattr(config, spec.name), option_name(spec.name)
-        if spec.name == "seed" or value == getattr(usual, spec.name):
-            continue
-        if spec.type is bool:
-            options.append(name if value else name.replace("--", "--no-", 1))
-        else:
-            options += [name, str(value)]
-    options += ["--seed", str(config.seed)]
-    return options if data is None else [*options, "--data", data]
+    settings = {"task": config.task, "recipe": config.recipe} | {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if value != getattr(usual, name)
+    }
+    settings.pop("seed", None)
+    words = as_options(settings | {"seed": config.seed})
+    return words if data is None else [*words, "--data", data]
 
 
 def read_result(folder):
@@ -198,13 +195,3 @@ def keep_result(job, place):
         with open(os.path.join(source, name), "rb") as file:
             write_atomically(os.path.join(target, name), file.read())
     return read_result(target)
-
-
-def epochs_done(jobs, place):
-    """Return the number of finished epochs of all jobs."""
-    total = 0
-    for job in jobs:
-        path = os.path.join(place.runs, job.folder, run_folder.METRICS)
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-            total += file.read().count(b"\n")
-    return total

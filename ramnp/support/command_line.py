@@ -30,8 +30,8 @@ def add_run(parser, default=None):
     )
 
 
-def add_data_and_threads(parser):
-    """Add --data and --threads."""
+def add_data(parser):
+    """Add --data."""
     parser.add_argument(
         "--data",
         metavar="PATH",
@@ -40,6 +40,11 @@ def add_data_and_threads(parser):
         "the 7,000 digits of MNIST that come with ramnp (default: MNIST, downloaded "
         "once; for a run or agent, its own data)",
     )
+
+
+def add_data_and_threads(parser):
+    """Add --data and --threads."""
+    add_data(parser)
     parser.add_argument(
         "--threads",
         type=int,
@@ -47,6 +52,32 @@ def add_data_and_threads(parser):
         help="number of cores to use; does not affect results "
         f"(default: all, {process.num_cores()} here)",
     )
+
+
+def add_jobs(parser):
+    """Add --jobs and --scheduler, which say where the runs of a study are done."""
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="number of runs at a time, which share the cores (default: one per core, "
+        f"{process.num_cores()} here)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="run on the workers of a Dask cluster, one thread per run; they need the "
+        "same files under the same paths",
+    )
+
+
+def check_jobs(options):
+    """Raise a UserError unless --jobs and --scheduler can be used."""
+    if options.jobs and options.scheduler:
+        raise UserError(
+            "--jobs and --scheduler: give one of them, a cluster has its own workers"
+        )
+    check_range("--jobs", options.jobs, 1, 1024)
 
 
 def check_range(option, number, low, high):

@@ -169,3 +169,17 @@ def test_stopped_runs_differ_from_failed_ones():
         assert jobs.Outcome(code, "").was_stopped
     for code in (0, 1, 2, 3):
         assert not jobs.Outcome(code, "").was_stopped
+
+
+def test_finished_epochs_are_counted(tmp_path):
+    """By the lines of metrics.jsonl; 0 before there is one."""
+    run = jobs.Run("a name", str(tmp_path), [], 3)
+    assert run.epochs_done == 0
+    (tmp_path / "metrics.jsonl").write_text("{}\n{}\n")
+    assert run.epochs_done == 2
+
+
+def test_a_failure_has_a_reason():
+    """What the run said last; a killed one says nothing."""
+    assert jobs.Outcome(2, "error: no disk").reason == "error: no disk"
+    assert jobs.Outcome(-9, "").reason == "killed 3 times"

@@ -220,10 +220,3 @@ def test_no_result_is_none(tmp_path):
     """Neither without a folder nor without the file."""
     assert rows.read_result(tmp_path / "nowhere") is None
     assert rows.read_result(tmp_path) is None
-
-
-def test_finished_epochs_are_counted(finished_run, job, place):
-    """Over all runs that exist."""
-    assert rows.epochs_done([job], place) == 0
-    put(finished_run, place.runs, job)
-    assert rows.epochs_done([job, with_changes(job, seed=1)], place) == 3
