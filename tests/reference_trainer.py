@@ -372,6 +372,7 @@ def evaluate(params, split, name, config, std, rollouts=1, sampled=True, chunk=2
     """Return the errors in percent on frozen scenes, and the policy's diagnostics."""
     T = config.num_glimpses if config.model == "ram" else 1
     wrong, wrong_of_mean, first_rows, by_class = np.zeros(T), 0, [], {}
+    wrong_at_last = []
     for start in range(0, len(split.labels), chunk):
         index = list(range(start, min(start + chunk, len(split.labels))))
         scenes_rng = np.random.default_rng([FROZEN_SEEDS[name], start])
@@ -389,12 +390,14 @@ def evaluate(params, split, name, config, std, rollouts=1, sampled=True, chunk=2
                     wrong += [logits.argmax() != label for logits in row.logits]
                     last = row.logits[-1].argmax() != label
                     by_class.setdefault(str(label), []).append(last)
+                    wrong_at_last.append(last)
                     first_rows.append((row, returns_of(row, label, config)))
         wrong_of_mean += (probabilities.argmax(axis=1) != split.labels[index]).sum()
     per_cent = 100 / len(split.labels)
     return {
         "after_glimpse": [w * per_cent for w in wrong],
         "of_mean": wrong_of_mean * per_cent,
+        "wrong": wrong_at_last,
         "class_errors": {name: 100 * np.mean(w) for name, w in by_class.items()},
         "behaviour": behaviour(first_rows),
     }
@@ -547,6 +550,7 @@ class Reference:
                 for network in norms[0]
             },
             "valid_error_after_glimpse": valid["after_glimpse"],
+            "deterministic_minus_sampled": self.deterministic_minus_sampled(std),
         }
         self.history.append(row)
         if not self.best or row["valid_error"] < self.best[0]["valid_error"]:
@@ -554,6 +558,20 @@ class Reference:
         self.order = self.streams["shuffling"][0].permutation(self.count)
         self.position, self.batches = 0, []
         return row
+
+    def deterministic_minus_sampled(self, std):
+        """Return the difference of the errors of every fourth chunk, if M is 1."""
+        c, split = self.config, self.digits.valid
+        if c.model != "ram" or c.policy == "random":
+            return 0.0
+        every = {1: 4, 2: 2}.get(c.num_rollouts, 1)
+        errors = []
+        for sampled in (False, True):
+            given = self.average, split, "valid", c, std, 1, sampled, self.chunk
+            wrong = enumerate(evaluate(*given)["wrong"])
+            kept = [w for i, w in wrong if i // self.chunk % every == 0]
+            errors.append(100 * sum(kept) / len(kept))
+        return errors[0] - errors[1]
 
 
 def norms_of(gradient):

@@ -48,6 +48,11 @@ PANELS = (
     Panel("Return", "", {"first_return": ("", "policy")}),
     Panel("Baseline loss", "", {"baseline_loss": ("", "baseline")}, True),
     Panel("Explained variance", "share", {"explained_variance": ("", "baseline")}),
+    Panel(
+        "Deterministic minus sampled error",
+        "%",
+        {"deterministic_minus_sampled": ("", "policy")},
+    ),
     Panel("Gradient norm", "", {name: (name, c) for name, c in NETWORKS.items()}, True),
 )
 
@@ -125,6 +130,8 @@ def _draw_panel(ax, panel, rows):
         _log_scale(ax)
     elif values.min() >= 0 < values.max():
         ax.set_ylim(0, 1.08 * values.max())
+    elif values.min() < 0:
+        ax.axhline(0, ls=":", color=COLOURS["muted"])
     _finish(ax, title, panel.unit, "epoch", 6)
     if len(everything) > 1:
         _add_legend(ax, len(everything))

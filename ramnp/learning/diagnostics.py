@@ -21,6 +21,7 @@ METRICS = (
     "explained_variance",
     "gradient_norms",  # {network: mean over the steps of training}
     "valid_error_after_glimpse",  # a list of T
+    "deterministic_minus_sampled",  # not in rows of earlier versions
 )
 
 

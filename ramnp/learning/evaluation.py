@@ -22,6 +22,9 @@ class ErrorCounts(NamedTuple):
     num_scenes: int
     behaviour: diagnostics.Behaviour  # of the first rollouts
     classes: np.ndarray | None = None  # (num_scenes,), by the first rollout
+    # Of the scenes that were looked at deterministically, too: their number, and the
+    # numbers of errors of the first rollout and of the deterministic one.
+    compared: tuple = (0, 0, 0)
 
     @property
     def error_after_glimpse(self):
@@ -39,6 +42,12 @@ class ErrorCounts(NamedTuple):
         return int(self.after_each_glimpse[-1])
 
     @property
+    def deterministic_minus_sampled(self):
+        """The deterministic error minus that of the first rollout, in percent."""
+        num_scenes, sampled, deterministic = map(int, self.compared)
+        return 100 * (deterministic - sampled) / max(num_scenes, 1)
+
+    @property
     def error_of_mean(self):
         """The error in percent of probabilities averaged over the rollouts."""
         return 100 * self.mean_of_rollouts / self.num_scenes
@@ -46,14 +55,23 @@ class ErrorCounts(NamedTuple):
 
 @process.limited_blas
 def count_errors(
-    agent, split, name, pool, rollouts=1, deterministic=False, between_chunks=None
+    agent,
+    split,
+    name,
+    pool,
+    rollouts=1,
+    deterministic=False,
+    between_chunks=None,
+    compare_every=0,
 ):
     """Return the ErrorCounts of an agent on the frozen "valid" or "test" scenes.
 
     The policy's noise depends only on the run's seed and the scene's position: the same
     agent always gives the same counts, with any number of threads in the pool.
-    `between_chunks` is called after each chunk, and may raise to stop.
+    `between_chunks` is called after each chunk, and may raise to stop. One of
+    `compare_every` chunks is also looked at deterministically; 0: none.
     """
+    roll_out = model_of(agent.config).rollout
 
     @np.errstate(
         over="ignore", invalid="ignore"
@@ -63,7 +81,7 @@ def count_errors(
         total = 0
         for r in range(rollouts):
             seed = [agent.config.seed, scenes.FROZEN_SEEDS[name], start, r]
-            trajectory = model_of(agent.config).rollout(
+            trajectory = roll_out(
                 agent.params,
                 images,
                 None if deterministic else np.random.default_rng(seed),
@@ -76,14 +94,19 @@ def count_errors(
                 seen = diagnostics.observe(trajectory, labels, agent.config)
             total = total + np.exp(log_softmax(trajectory.logits[-1]))
         wrong_of_mean = int((total.argmax(axis=-1) != labels).sum())
-        return first, wrong_of_mean, seen, classes[-1]
+        compared = np.zeros(3, int)
+        if compare_every and start // scenes.FROZEN_CHUNK % compare_every == 0:
+            settled = roll_out(agent.params, images, None, agent.config)
+            wrong = (settled.logits[-1].argmax(axis=-1) != labels).sum()
+            compared = np.array([len(labels), first[-1], wrong])
+        return first, wrong_of_mean, seen, classes[-1], compared
 
     parts = []
     for part in pool.map(look, scenes.frozen_starts(split)):
         parts.append(part)
         if between_chunks:
             between_chunks()
-    firsts, of_mean, behaviours, classes = zip(*parts)
+    firsts, of_mean, behaviours, classes, compared = zip(*parts)
     behaviour = functools.reduce(operator.add, behaviours)
     return ErrorCounts(
         sum(firsts),
@@ -91,6 +114,7 @@ def count_errors(
         len(split.labels),
         behaviour,
         np.concatenate(classes),
+        sum(compared),
     )
 
 

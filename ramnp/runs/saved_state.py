@@ -146,7 +146,8 @@ def _same_form(current, saved):
 
 def _is_row(row):
     """Return whether `row`, read from a file, is a row of metrics.jsonl."""
-    if type(row) is not dict or [*row] != [*METRICS, *diagnostics.METRICS]:
+    names = [*METRICS, *diagnostics.METRICS]
+    if type(row) is not dict or [*row] not in (names, names[:-1]):
         return False
     numbers = dict(row)
     norms = numbers.pop("gradient_norms")

@@ -19,6 +19,7 @@ from ramnp.support.errors import DivergenceError, UserError, damage
 from ramnp.support.files import make_folder, write_atomically
 
 SEARCH, TABLE, FIGURE, FAILED = "search.json", "TRIALS.md", "trials.png", "failed.txt"
+_HEAD = "trial", "validation error", "deterministic - sampled", "epoch", "minutes"
 _KINDS = "NAME=uniform:a:b, NAME=log:a:b or NAME=choice:x,y,z"
 
 
@@ -174,10 +175,8 @@ class Search(NamedTuple):
         lines = [
             "# Random search\n",
             what,
-            _line(
-                "trial", "validation error", "epoch", "minutes", *self.samples, "note"
-            ),
-            _line(*["---"] * (len(self.samples) + 5)),
+            _line(*_HEAD, *self.samples, "note"),
+            _line(*["---"] * (len(_HEAD) + len(self.samples) + 1)),
             *(ended.line for ended in over),
         ]
         table, figure = (os.path.join(self.folder, name) for name in (TABLE, FIGURE))
@@ -286,10 +285,11 @@ class Ended(NamedTuple):
     @property
     def line(self):
         """Its line of the table."""
-        numbers, note = ("", "", ""), f"{self}".replace("|", "\\|")
+        numbers, note = [""] * (len(_HEAD) - 1), f"{self}".replace("|", "\\|")
         if self.best:
-            epoch = self.best["epoch"]
-            numbers, note = (f"{self.error:.2f}", epoch, f"{self.minutes:.1f}"), ""
+            gap, epoch = self.best["deterministic_minus_sampled"], self.best["epoch"]
+            numbers = f"{self.error:.2f}", f"{gap:+.2f}", epoch, f"{self.minutes:.1f}"
+            note = ""
         drawn = self.trial.drawn
         settings = [_word(drawn[name], ".4g") for name in self.trial.search.samples]
         return _line(self.trial.number, *numbers, *settings, note)

@@ -21,6 +21,7 @@ TITLES = {
     "Return": ("first_return",),
     "Baseline loss": ("baseline_loss",),
     "Explained variance": ("explained_variance",),
+    "Deterministic minus sampled error": ("deterministic_minus_sampled",),
 }
 
 
@@ -49,6 +50,7 @@ def history(epochs):
                 )
             },
             "valid_error_after_glimpse": [60.0 / epoch, 30.0 / epoch, 9.0 / epoch],
+            "deterministic_minus_sampled": 3.0 - epoch,
         }
         for epoch in range(1, epochs + 1)
     ]

@@ -115,6 +115,26 @@ def test_the_behaviour_is_that_of_the_first_rollout(agent, split, pool):
     assert np.array_equal(one.locations, ten.locations)
 
 
+def test_some_chunks_are_also_looked_at_deterministically(agent, split, pool):
+    """Their errors are compared on the same scenes, and nothing else changes."""
+    plain = evaluation.count_errors(agent, split, "valid", pool)
+    settled = evaluation.count_errors(agent, split, "valid", pool, deterministic=True)
+    assert plain.deterministic_minus_sampled == 0 and sum(plain.compared) == 0
+    for every, n in ((1, len(split.labels)), (2, scenes.FROZEN_CHUNK)):
+        both = evaluation.count_errors(agent, split, "valid", pool, compare_every=every)
+        sampled, deterministic = (
+            (counts.classes[:n] != split.labels[:n]).sum()
+            for counts in (plain, settled)
+        )
+        assert tuple(both.compared) == (n, sampled, deterministic)
+        assert both.deterministic_minus_sampled == pytest.approx(
+            100 * (deterministic - sampled) / n
+        )
+        assert np.array_equal(both.after_each_glimpse, plain.after_each_glimpse)
+        assert both.mean_of_rollouts == plain.mean_of_rollouts
+    assert sampled != deterministic
+
+
 def test_validation_and_test_have_their_own_seeds(agent, split, pool):
     """For the scenes and for the policy."""
     config = small_config(num_classes=10, canvas_size=20)

@@ -100,6 +100,17 @@ def test_a_setting_added_since_the_checkpoint_has_its_default(saved):
         state.load(saved[1], small_config(**settings, plain_share=0.1), 50, SUM)
 
 
+def test_rows_of_an_earlier_version_lack_a_metric(saved):
+    """They stay as they are, beside later ones."""
+    arrays, meta = checkpoint.load(saved[1])
+    (row,) = meta["history"]
+    for name, accepted in (("deterministic_minus_sampled", True), ("epoch", False)):
+        del row[name]
+        checkpoint.save(saved[1], arrays, meta)
+        with contextlib.nullcontext() if accepted else pytest.raises(CheckpointError):
+            assert state.load(saved[1], CONFIG, 50, SUM)[0].history == [row]
+
+
 def test_other_data_are_refused(saved):
     """The digits must be those that the run began with."""
     with pytest.raises(CheckpointError, match="other data"):

@@ -168,7 +168,12 @@ def put(trial, *errors, result=True):
     folder = Path(trial.folder)
     folder.mkdir(parents=True)
     rows = [
-        {"epoch": i, "valid_error": error, "seconds": 60 * i}
+        {
+            "epoch": i,
+            "valid_error": error,
+            "seconds": 60 * i,
+            "deterministic_minus_sampled": -0.125 * i,
+        }
         for i, error in enumerate(errors, 1)
     ]
     text = "".join(json.dumps(row) + "\n" for row in rows)
@@ -233,8 +238,9 @@ def test_the_table_is_sorted_by_validation_error(tmp_path):
     assert table[0].split(" | ")[-3:] == ["momentum", "h_size", "note |"]
     rows = [line.split(" | ") for line in table[2:]]
     assert [row[0] for row in rows] == ["| 2", "| 0", "| 1", "| 3"]
-    assert rows[0][1:4] == ["4.13", "1", "1.0"] and rows[1][1:4] == ["5.00", "1", "2.0"]
-    assert rows[0][4] == f"{found[2].drawn['momentum']:.4g}"
+    assert rows[0][1:5] == ["4.13", "-0.12", "1", "1.0"]
+    assert rows[1][1:5] == ["5.00", "-0.12", "1", "2.0"]
+    assert rows[0][5] == f"{found[2].drawn['momentum']:.4g}"
     assert table[4].endswith("| a \\| b |") and table[5].endswith("| killed 3 times |")
     assert (tmp_path / "trials.png").exists()
     assert said[:2] == [
