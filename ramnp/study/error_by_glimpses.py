@@ -35,8 +35,8 @@ def _ours(table, task, results):
         folder = os.path.join(results, table, row)
         for seeds in rows.read_row(folder)[:1]:
             errors = [
-                rows.read_error_after_glimpse(rows.seed_folder(folder, config))
-                for config, _, _ in seeds
+                rows.read_error_after_glimpse(rows.seed_folder(folder, seed.config))
+                for seed in seeds
             ]
             T = range(1, 1 + min(map(len, errors)))
             errors = np.mean([e[: len(T)] for e in errors], axis=0)

@@ -49,6 +49,7 @@ class Result(NamedTuple):
     config: Config
     data: str | None
     numbers: dict  # result.json
+    steps: int | None = None  # of training, if its metrics are there
 
 
 def seed_folder(row_folder, config):
@@ -115,8 +116,12 @@ def read_result(folder):
         for name in ("test_error", "test_error_rollouts", "seconds"):
             if type(numbers[name]) not in (int, float):
                 raise TypeError(f"{name} is not a number")
+    steps, metrics = None, os.path.join(folder, run_folder.METRICS)
+    if os.path.exists(metrics):
+        with damage(f"{metrics} is damaged: {_REMEDY}"):
+            steps = read_history(folder)[-1].get("step")
     with damage(f"{config_path} is missing or damaged: {_REMEDY}"):
-        return Result(*run_folder.read_config(folder, {}), numbers)
+        return Result(*run_folder.read_config(folder, {}), numbers, steps)
 
 
 def read_row(folder):

@@ -16,15 +16,18 @@ Written by `python -m ramnp.reproduce` from the results beside it; do not edit.
 
 Test errors in percent. arXiv and NIPS are the paper's two versions; `?` marks a number that was read only in
 transcriptions. *Ours* is one rollout per image, with the weights that were best on the validation scenes: the mean over
-the seeds ± their sample standard deviation. *Ten rollouts* averages the class probabilities of ten rollouts; a network
-that sees the whole image is deterministic. *Minutes* is the mean time of a run on a machine shared with other runs.
+the seeds ± their sample standard deviation. *Ten rollouts* averages the class probabilities of ten rollouts;
+*deterministic* has each location at the policy's mean, the first at the centre. A network that sees the whole image is
+deterministic. *REINFORCE into core*: whether it also trains the core and the glimpse network (`--policy-into-core`).
+*Rollouts seen* in training are counted in millions: epochs, times images, times rollouts per image.
+*Minutes* is the mean time of a run on a machine shared with other runs.
 The rows `ram` are trained as in the paper; `quick` and `best` with the recipes of these names; `random` is `best` with
 random glimpses; `best-plain` is `best` without augmentation, where `best` deforms (`--deformation`) or shifts
 (`--max-shift`) training digits; test digits are never augmented. The command reproduces the first seed.
 """
 _HEAD = """\
-| row | model | arXiv | NIPS | ours | ten rollouts | seeds | epochs | minutes | command |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| row | model | arXiv | NIPS | ours | ten rollouts | deterministic | REINFORCE into core | seeds | epochs | rollouts seen | minutes | command |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -49,24 +52,33 @@ def _lines(table, row, folder):
     runs = rows.read_row(folder)
     if not runs:
         config = rows.row_config(table, row)
-        return [_line(row, config, "not run yet", "", "", "", "", _command(config))]
+        return [_line(row, config, "not run yet", *[""] * 7, _command(config))]
     return [_line(row, *_cells(results)) for results in runs]
 
 
 def _cells(results):
     """Return the cells of runs that differ only in their seeds."""
-    config, data, _ = results[0]
+    config, data, _, steps = results[0]
 
     def column(name):
-        return [result.numbers[name] for result in results]
+        found = [result.numbers.get(name) for result in results]
+        return [] if None in found else found
+
+    def error(name):
+        return mean_and_spread(column(name)) if draws and column(name) else ""
 
     draws = config.model == "ram"
+    learns = draws and config.policy == "learned"
+    rollouts = (steps or 0) * config.batch_size * config.num_rollouts / 1e6
     return (
         config,
         mean_and_spread(column("test_error")),
-        mean_and_spread(column("test_error_rollouts")) if draws else "",
+        error("test_error_rollouts"),
+        error("test_error_deterministic") if learns else "",
+        ("yes" if config.policy_into_core else "no") if learns else "",
         len(results),
         config.epochs,
+        f"{rollouts:.3g}" if draws and steps else "",
         f"{mean(column('seconds')) / 60:.1f}",
         _command(config, data),
     )

@@ -27,8 +27,8 @@ def results(tmp_path):
     return str(tmp_path / "results")
 
 
-def put(results, table, row, config, data=None, **numbers):
-    """Write a result as a run leaves it."""
+def put(results, table, row, config, data=None, steps=None, **numbers):
+    """Write a result as a run leaves it, with metrics if its steps are given."""
     folder = os.path.join(results, rows.Job(table, row, config).folder)
     os.makedirs(folder)
     numbers = {"test_error": 1.0, "test_error_rollouts": 0.5, "seconds": 60} | numbers
@@ -38,6 +38,9 @@ def put(results, table, row, config, data=None, **numbers):
     ):
         with open(os.path.join(folder, name), "w") as file:
             json.dump(fields, file)
+    if steps:
+        with open(os.path.join(folder, "metrics.jsonl"), "w") as file:
+            file.write(f'{{"step": 1}}\n{{"step": {steps}}}\n')
 
 
 def lines_of(results, table, row):
@@ -53,12 +56,12 @@ def test_rows_without_results_have_the_papers_errors(table, results):
     """Both columns, with their question marks, and the command that fills the row."""
     for row in rows.row_names(table):
         (cells,) = lines_of(results, table, row)
-        assert len(cells) == 10
+        assert len(cells) == 13
         published = PAPER_ERRORS[TABLES[table]]
         if row in published:
             assert tuple(cells[2:4]) == published[row]
-        assert cells[4:9] == ["not run yet", "", "", "", ""]
-        assert f"--task {TABLES[table]} " in cells[9]
+        assert cells[4:12] == ["not run yet", *[""] * 7]
+        assert f"--task {TABLES[table]} " in cells[12]
     (headline,) = lines_of(results, "2a", "ram-6")
     assert headline[1:4] == ["RAM, 6 glimpses", "4.08", "5.88 ?"]
     (quick,) = lines_of(results, "2a", "quick")
@@ -79,8 +82,9 @@ def test_seeds_are_averaged_with_their_spread(results):
     (cells,) = lines_of(results, "1b", "ram-8")
     assert cells[:4] == ["`ram-8`", "RAM, 8 glimpses", "1.20", "1.84"]
     # ((0.6² + 0.1² + 0.7²) / 2)^½ = 0.656
-    assert cells[4:9] == ["1.60 ± 0.66", "0.80 ± 0.33", "3", "200", "2.0"]
-    assert cells[9] == (
+    assert cells[4:6] == ["1.60 ± 0.66", "0.80 ± 0.33"]
+    assert cells[8:12] == ["3", "200", "", "2.0"]
+    assert cells[12] == (
         "`python -m ramnp.train --task translated --recipe paper --seed 0`"
     )
 
@@ -89,10 +93,33 @@ def test_one_seed_has_no_spread(results):
     """And a deterministic network has no error over rollouts."""
     put(results, "2b", "conv", rows.row_config("2b", "conv"), test_error=14.256)
     (cells,) = lines_of(results, "2b", "conv")
-    assert cells[1:9] == [
+    assert cells[1:12] == [
         *("convolutional, 2 layers", "14.35 ?", "16.51"),
-        *("14.26", "", "1", "60", "1.0"),
+        *("14.26", "", "", "", "1", "60", "", "1.0"),
     ]
+
+
+def test_a_policy_has_its_rollouts_and_where_reinforce_goes(results):
+    """What earlier results do not tell stays empty."""
+    config = rows.row_config("2b", "ram-8", num_rollouts=10, policy_into_core=True)
+    put(*(results, "2b", "ram-8", config), steps=25_000, test_error_deterministic=6.5)
+    (cells,) = lines_of(results, "2b", "ram-8")
+    assert cells[6:8] == ["6.50", "yes"] and cells[10] == "5"  # 25,000 · 20 · 10
+    again = dataclasses.replace(config, seed=1)
+    put(results, "2b", "ram-8", again)
+    (cells,) = lines_of(results, "2b", "ram-8")
+    assert cells[6:8] == ["", "yes"] and cells[10] == "5"
+    put(results, "2b", "ram-6", rows.row_config("2b", "ram-6"))
+    (cells,) = lines_of(results, "2b", "ram-6")
+    assert cells[6:8] == ["", "no"] and cells[10] == ""
+    random = rows.row_config("2b", "random-8")
+    put(results, "2b", "random-8", random, steps=1000, test_error_deterministic=6.5)
+    (cells,) = lines_of(results, "2b", "random-8")
+    assert cells[6:8] == ["", ""] and cells[10] == "0.512"
+    path = os.path.join(results, "2b", "ram-8", "seed-0", "metrics.jsonl")
+    open(path, "w").close()
+    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged"):
+        tables.write_table(results)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +163,8 @@ def test_runs_with_different_settings_are_never_averaged(results):
         put(results, "1a", "best", config, test_error=seed)
     first, second = lines_of(results, "1a", "best")
     assert (first[4], second[4]) == ("0.00", "1.00")
-    assert first[6] == second[6] == "1"
-    assert "--h-size" not in first[9] and "--h-size 300 --seed 1" in second[9]
+    assert first[8] == second[8] == "1"
+    assert "--h-size" not in first[12] and "--h-size 300 --seed 1" in second[12]
 
 
 def test_the_command_of_a_result_does_not_depend_on_the_recipe(results, finished_run):
@@ -145,7 +172,7 @@ def test_the_command_of_a_result_does_not_depend_on_the_recipe(results, finished
     config, _ = run_folder.read_config(finished_run, {})
     put(results, "1a", "best", config, data="my digits.npz")
     (cells,) = lines_of(results, "1a", "best")
-    words = shlex.split(cells[9].strip("`"))
+    words = shlex.split(cells[12].strip("`"))
     assert words[:3] == ["python", "-m", "ramnp.train"]
     options = train.parse(words[3:])
     assert options.data == "my digits.npz"
@@ -181,7 +208,7 @@ def test_the_readme_and_the_trained_agents_agree_with_the_results(table):
     assert (root / "data" / "trained" / f"{task}.json").read_text() == text
     assert rows.read_result(folder).config == make_config(task, "best")
     cells = _cells(root / "results" / "TABLE.md", "`best`", f"--task {task} ")
-    *_, ours, ten_rollouts, seeds, epochs, minutes, _ = cells
+    ours, ten_rollouts, _, _, seeds, epochs, _, minutes, _ = cells[4:]
     (line,) = _lines(root / "docs" / "RESULTS.md", f"`{task}`")
     result = json.loads(text)
     low, high = result["interval_95"]
