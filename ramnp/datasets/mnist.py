@@ -88,7 +88,7 @@ def load(
     validation, at random and in proportion from every class. MNIST is cut in order,
     50,000 + 10,000 + 10,000. Progress is shown on stderr.
     """
-    if str(data) == "digits" and not os.path.exists(data):
+    if str(data) == "digits" and not Path("digits").exists():
         data = DIGITS
     folder = default_folder() if data is None else Path(data)
     is_default = data is None or realpath(folder) == realpath(default_folder())
