@@ -29,7 +29,7 @@ def hard_tanh(x: np.ndarray) -> np.ndarray:
 
 # Choices of config.locator_bound: the mean as a function of the linear map, and its
 # derivative as a function of the mean.
-BOUNDS = {
+BOUNDS: dict = {
     "none": (lambda x: x, lambda mu: 1),
     "tanh": (np.tanh, lambda mu: 1 - mu * mu),
     "hard-tanh": (hard_tanh, lambda mu: np.abs(mu.real) < 1),
