@@ -21,12 +21,18 @@ from ramnp.agent.layers import (
 )
 
 
-def grid_shape(image_shape, filter_size, stride):
+def grid_shape(image_shape: tuple[int, int], filter_size: int, stride: int) -> tuple:
     """Return (rows, columns), the numbers of places at which a filter is applied."""
     return tuple((side - filter_size) // stride + 1 for side in image_shape)
 
 
-def shapes(image_shape, num_filters, filter_size, stride, h_size):
+def shapes(
+    image_shape: tuple[int, int],
+    num_filters: int,
+    filter_size: int,
+    stride: int,
+    h_size: int,
+) -> dict:
     """Return {name: shape}: filter² pixels to filters, places · filters to h."""
     places = math.prod(grid_shape(image_shape, filter_size, stride))
     return {
@@ -37,13 +43,21 @@ def shapes(image_shape, num_filters, filter_size, stride, h_size):
     }
 
 
-def init(rng, image_shape, num_filters, filter_size, stride, h_size, dtype=np.float32):
+def init(
+    rng: np.random.Generator,
+    image_shape: tuple[int, int],
+    num_filters: int,
+    filter_size: int,
+    stride: int,
+    h_size: int,
+    dtype: type = np.float32,
+) -> dict:
     """Return parameters of the shapes above."""
     sizes = shapes(image_shape, num_filters, filter_size, stride, h_size)
     return {name: init_array(rng, shape, dtype) for name, shape in sizes.items()}
 
 
-def forward(params, images, stride):
+def forward(params: dict, images: np.ndarray, stride: int) -> tuple[np.ndarray, tuple]:
     """Return h (B, h) and the cache, for images (B, height, width)."""
     size = math.isqrt(len(params["W_f"]))
     windows = sliding_window_view(images, (size, size), (1, 2))
@@ -54,7 +68,9 @@ def forward(params, images, stride):
     return h, (params, images.shape, stride, patches, f, h)
 
 
-def backward(dh, cache, with_inputs=True):
+def backward(
+    dh: np.ndarray, cache: tuple, with_inputs: bool = True
+) -> tuple[tuple, dict]:
     """Return (dimages,) and the gradients, for dh (B, h).
 
     Nothing trains below the image: with_inputs=False returns () in its place.

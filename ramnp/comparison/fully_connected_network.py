@@ -17,7 +17,7 @@ from ramnp.agent.layers import (
 )
 
 
-def shapes(image_shape, h_size):
+def shapes(image_shape: tuple[int, int], h_size: int) -> dict:
     """Return {name: shape} of both layers."""
     return {
         "W_1": (math.prod(image_shape), h_size),
@@ -27,13 +27,18 @@ def shapes(image_shape, h_size):
     }
 
 
-def init(rng, image_shape, h_size, dtype=np.float32):
+def init(
+    rng: np.random.Generator,
+    image_shape: tuple[int, int],
+    h_size: int,
+    dtype: type = np.float32,
+) -> dict:
     """Return parameters of the shapes above."""
     sizes = shapes(image_shape, h_size)
     return {name: init_array(rng, shape, dtype) for name, shape in sizes.items()}
 
 
-def forward(params, images):
+def forward(params: dict, images: np.ndarray) -> tuple[np.ndarray, tuple]:
     """Return h_2 (B, h) and the cache, for images (B, height, width)."""
     x = images.reshape(len(images), -1)
     h_1 = relu_forward(affine_forward(x, params["W_1"], params["b_1"]))
@@ -41,7 +46,9 @@ def forward(params, images):
     return h_2, (params, images, h_1, h_2)
 
 
-def backward(dh, cache, with_inputs=True):
+def backward(
+    dh: np.ndarray, cache: tuple, with_inputs: bool = True
+) -> tuple[tuple, dict]:
     """Return (dimages,) and the gradients, for dh (B, h).
 
     Nothing trains below the image: with_inputs=False returns () in its place.

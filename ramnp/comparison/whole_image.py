@@ -5,6 +5,8 @@ alike. Their trajectory has one step, no location and no choice: its hybrid loss
 the cross-entropy alone.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ramnp.agent import action_network
@@ -13,7 +15,7 @@ from ramnp.comparison import convolutional_network, fully_connected_network
 from ramnp.support.errors import UserError
 
 
-def shapes(config):
+def shapes(config: Any) -> dict:
     """Return {network: {name: shape}} of all parameters."""
     network, sizes = _network(config)
     return {
@@ -22,7 +24,7 @@ def shapes(config):
     }
 
 
-def init(rng, config, dtype=np.float32):
+def init(rng: np.random.Generator, config: Any, dtype: type = np.float32) -> dict:
     """Return the initial parameters of both networks: {network: {name: array}}."""
     network, sizes = _network(config)
     return {
@@ -39,7 +41,14 @@ def _network(config):
     return convolutional_network, (config.scene_shape, *filters, config.fc_size)
 
 
-def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
+def rollout(
+    params: dict,
+    images: np.ndarray,
+    rng: np.random.Generator | None,
+    config: Any,
+    location_std: float | None = None,
+    num_rollouts: int = 1,
+) -> Trajectory:
     """Return the Trajectory of classifying images (B, height, width).
 
     Nothing is drawn, so all rollouts agree. Raises UserError unless the images have
@@ -67,7 +76,13 @@ def rollout(params, images, rng, config, location_std=None, num_rollouts=1):
     )
 
 
-def backward(dlogits, dmu, dbaseline, trajectory, config):
+def backward(
+    dlogits: np.ndarray,
+    dmu: np.ndarray,
+    dbaseline: np.ndarray,
+    trajectory: Trajectory,
+    config: Any,
+) -> dict:
     """Return the gradients {network: {name: array}}, for dlogits (1, N, classes)."""
     network, _ = _network(config)
     caches = trajectory.caches
