@@ -16,7 +16,7 @@ from ramnp import reproduce, train
 from ramnp.datasets import mnist
 from ramnp.learning.recipes import make_config
 from ramnp.runs import run_folder
-from ramnp.study import jobs, rows
+from ramnp.study import error_by_glimpses, jobs, rows
 from ramnp.support import signals
 from ramnp.support.errors import UserError
 from tests.helpers import TINY_RUN, Inline
@@ -49,6 +49,10 @@ def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
         resumed = ["--resume"] if os.path.exists(f"{folder}/config.json") else []
         return jobs.Outcome(train.main([*options, "--run", folder, *resumed]), "")
 
+    # Drawing takes longer than all the rest, and has its own tests.
+    monkeypatch.setattr(
+        error_by_glimpses, "draw_figure", lambda results: f"{results}/glimpses.png"
+    )
     load = mnist.load
     monkeypatch.setattr(
         mnist, "load", lambda data=None, **named: load(data or digits_file, **named)

@@ -153,6 +153,7 @@ def test_a_comparison_network_is_trained_and_tested_like_the_agent(
     assert train.main(["--run", str(folder), "--resume"]) == 0
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_random_policy_never_trains_the_location_network(digits_file, tmp_path):
     """The other networks learn."""
     arguments = [*TINY_RUN, "--policy=random", "--data", digits_file]
@@ -259,6 +260,7 @@ def test_two_kinds_of_rollouts_have_names_of_their_own():
         assert (options.num_rollouts, options.rollouts) == (3, 4)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_settings_go_into_a_file_and_come_back(digits_file, tmp_path, capsys):
     """What --save-config writes is what --config reads; the command line wins."""
     path = tmp_path / "settings.toml"
