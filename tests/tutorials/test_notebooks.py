@@ -44,11 +44,15 @@ def outputs(notebook, kind):
         for name in SOURCES
     ],
 )
-def test_source_runs_and_prints_what_its_notebook_shows(name, tmp_path):
-    """As a plain script, from anywhere, without Jupyter, its asserts hold."""
+def test_source_runs_and_prints_what_its_notebook_shows(name, tmp_path, request):
+    """As a plain script, from anywhere, without Jupyter, its asserts hold.
+
+    Its warnings are errors, as in all tests, unless pytest was called with another -W.
+    """
+    warned = request.config.getoption("pythonwarnings") or ["error"]
     environment = os.environ | {"MPLBACKEND": "agg", "OPENBLAS_NUM_THREADS": "1"}
     run = subprocess.run(
-        [sys.executable, "-W", "error", SOURCES[name]],
+        [sys.executable, *(f"-W{words}" for words in warned), SOURCES[name]],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
