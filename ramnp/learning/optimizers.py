@@ -51,7 +51,8 @@ def adam_step(
     m <- β1 m + (1 - β1) g;  v <- β2 v + (1 - β2) g²
     w <- w - rate · m / (1 - β1^step) / (√(v / (1 - β2^step)) + ε)
     """
-    vector -= _adam_change(gradient, state, learning_rate, momentum, step)
+    m, v = state["first_moment"], state["second_moment"]
+    vector -= _adam_change(gradient, m, v, learning_rate, momentum, step)
 
 
 def muon_step(
@@ -71,13 +72,18 @@ def muon_step(
     All directions of the gradient, weak ones included, change the weights equally; in
     plain gradient descent a few strong directions dominate.
     """
-    change = _adam_change(gradient, state, learning_rate, momentum, step)
-    ahead = momentum * state["first_moment"]
-    ahead += (1 - momentum) * gradient
-    for W, G in zip(_large(change, shapes), _large(ahead, shapes)):
-        W[:] = orthogonalize(G)
-        W *= learning_rate * MUON_SCALE * math.sqrt(max(W.shape))
-    vector -= change
+    flat = vector, gradient, state["first_moment"], state["second_moment"]
+    for w, g, m, v in zip(*(_arrays(x, shapes) for x in flat)):
+        if w.ndim < 2 or min(w.shape) < MUON_SMALLEST_SIDE:
+            w -= _adam_change(g, m, v, learning_rate, momentum, step)
+            continue
+        m *= momentum
+        m += (1 - momentum) * g
+        ahead = momentum * m
+        ahead += (1 - momentum) * g
+        change = orthogonalize(ahead)
+        change *= learning_rate * MUON_SCALE * math.sqrt(max(w.shape))
+        w -= change
 
 
 def orthogonalize(G: np.ndarray) -> np.ndarray:
@@ -96,9 +102,8 @@ def orthogonalize(G: np.ndarray) -> np.ndarray:
     return X if wide else X.T
 
 
-def _adam_change(gradient, state, learning_rate, momentum, step):
-    """Update Adam's moments; return the update to subtract from the vector."""
-    m, v = state["first_moment"], state["second_moment"]
+def _adam_change(gradient, m, v, learning_rate, momentum, step):
+    """Update Adam's moments m and v; return the change to subtract."""
     m *= momentum
     m += (1 - momentum) * gradient
     v *= ADAM_BETA_2
@@ -112,14 +117,10 @@ def _adam_change(gradient, state, learning_rate, momentum, step):
     return change
 
 
-def _large(vector, shapes):
-    """Return the matrices in a vector that are large enough for Muon."""
-    return [
-        array
-        for arrays in parameters.views(vector, shapes).values()
-        for array in arrays.values()
-        if array.ndim == 2 and min(array.shape) >= MUON_SMALLEST_SIDE
-    ]
+def _arrays(vector, shapes):
+    """Return the arrays of these shapes in a vector."""
+    networks = parameters.views(vector, shapes).values()
+    return [array for arrays in networks for array in arrays.values()]
 
 
 class Optimizer(NamedTuple):
