@@ -156,11 +156,11 @@ class ImageNoise:
     """
 
     def __init__(self, images, seed):
-        pixels = images.reshape(len(images), -1).astype(np.uint64)
+        pixels = images.reshape(len(images), -1)
         weights = np.random.default_rng(seed).integers(
             2**64, size=pixels.shape[1:], dtype=np.uint64
         )
-        self._keys = (pixels * (weights | np.uint64(1))).sum(axis=1, dtype=np.uint64)
+        self._keys = pixels @ (weights | np.uint64(1))  # modulo 2^64
         self._draws = 0
 
     def random(self, shape: tuple, dtype: type) -> np.ndarray:
