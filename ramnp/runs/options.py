@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 
+from ramnp.learning.choices import CHOICES
 from ramnp.learning.config import SECTIONS, Config, option_name
 from ramnp.learning.recipes import RECIPES, TASKS, make_config
 
@@ -59,11 +60,12 @@ def _defaults(arguments):
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--task", choices=TASKS, default="centered")
     parser.add_argument("--recipe", choices=RECIPES, default="quick")
+    parser.add_argument("--model", choices=CHOICES["model"], default="ram")
     try:
         named, _ = parser.parse_known_args(arguments)
     except argparse.ArgumentError:
         return make_config()  # the real parser says what is wrong
-    return make_config(named.task, named.recipe)
+    return make_config(named.task, named.recipe, model=named.model)
 
 
 def _add_setting(group, spec, default, shown):

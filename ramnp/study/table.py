@@ -22,8 +22,8 @@ deterministic. *REINFORCE into core*: whether it also trains the core and the gl
 *Rollouts seen* in training are counted in millions: epochs, times images, times rollouts per image.
 *Minutes* is the mean time of a run on a machine shared with other runs.
 The rows `ram` are trained as in the paper; `quick` and `best` with the recipes of these names; `random` is `best` with
-random glimpses; `best-plain` is `best` without augmentation, where `best` deforms (`--deformation`) or shifts
-(`--max-shift`) training digits; test digits are never augmented. The command reproduces the first seed.
+random glimpses; `quick-plain` and `best-plain` are without augmentation, where the others deform (`--deformation`) or
+shift (`--max-shift`) training digits; test digits are never augmented. The command reproduces the first seed.
 """
 _HEAD = """\
 | row | model | arXiv | NIPS | ours | ten rollouts | deterministic | REINFORCE into core | seeds | epochs | rollouts seen | minutes | command |

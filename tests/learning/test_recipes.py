@@ -94,6 +94,15 @@ def test_names_and_errors_are_complete():
     assert all(recipe.keys() == TASKS.keys() for recipe in RECIPES.values())
 
 
+@pytest.mark.parametrize("model", ["fc", "conv"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_comparison_network_learns_from_the_images_as_they_are(task, model):
+    """In the recipe quick, whose agent is trained on deformed digits by Muon."""
+    config = make_config(task, model=model)
+    assert (config.model, config.recipe, config.optimizer) == (model, "quick", "adam")
+    assert config.deformation == config.max_shift == config.weight_decay == 0
+
+
 def test_changes_win_over_recipe_and_task():
     """The user's settings take precedence."""
     config = make_config("cluttered", "quick", epochs=3, num_clutter=2, h_size=64)
