@@ -24,6 +24,7 @@ from torch_ram import RAM
 from ramnp.agent import model
 from ramnp.datasets import mnist, scenes
 from ramnp.learning import reinforce
+from ramnp.learning.optimizers import MUON_SMALLEST_SIDE
 from ramnp.learning.predictor import Agent
 from ramnp.learning.recipes import TASKS, make_config
 from ramnp.learning.state import initial
@@ -140,15 +141,24 @@ def take_turns(a, b, passes):
 
 
 def train_step(peer, loss, images, labels):
-    """Return a function that takes one step of PyTorch's fused Adam."""
-    optimizer = torch.optim.Adam(peer.parameters(), lr=1e-4, fused=True)
+    """Return a function that takes one step of PyTorch's Muon and fused Adam."""
+    large, rest = [], []
+    for tensor in peer.parameters():
+        fits = tensor.ndim == 2 and min(tensor.shape) >= MUON_SMALLEST_SIDE
+        (large if fits else rest).append(tensor)
+    muon = {"momentum": peer.config.momentum, "weight_decay": 0.0, "ns_steps": 3}
+    optimizers = [
+        torch.optim.Muon(large, lr=1e-4, **muon),
+        torch.optim.Adam(rest, lr=1e-4, fused=True),
+    ]
     images, labels = torch.from_numpy(images), torch.from_numpy(labels)
 
     def step():
         value, _ = loss(images, labels)
         value.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
 
     return step
 
