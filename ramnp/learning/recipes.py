@@ -135,7 +135,7 @@ _QUICK = _BEST | {
 RECIPES: dict = {
     "paper": dict.fromkeys(TASKS, _PAPER),
     "quick": {
-        "centered": _QUICK | {"epochs": 28, "deformation": 1.0, "max_shift": 1},
+        "centered": _QUICK | {"epochs": 24, "deformation": 1.0, "max_shift": 1},
         "translated": _QUICK | {"epochs": 12, "deformation": 1.0},
         "cluttered": _QUICK | {"epochs": 13, "deformation": 0.5},
         "cluttered-100": _QUICK | {"epochs": 9, "deformation": 0.5},
