@@ -122,7 +122,7 @@ def _measure(digits, pool, threads, together, alone, rounds):
     median = {name: np.median(column) for name, column in seconds.items()}
 
     trained = STEPS * min(config.batch_size, len(digits.train.labels))
-    macs = multiply_adds(arithmetic) * config.num_shards
+    macs = multiply_adds(config) * config.batch_size
     shares = STEPS * seconds["arithmetic"] / seconds["train"]
     numbers = {
         "train_images_per_second": trained / median["train"],
@@ -133,7 +133,7 @@ def _measure(digits, pool, threads, together, alone, rounds):
         "train_images_per_second_one_thread": trained / median["train alone"],
         "thread_speedup": np.median(seconds["train alone"] / seconds["train"]),
         "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
-        "multiply_adds_per_image": macs / config.batch_size,
+        "multiply_adds_per_image": multiply_adds(config),
     }
     numbers = {name: float(number) for name, number in numbers.items()}
     numbers["time"] = where_time_goes(lambda: train(alone))
@@ -166,9 +166,10 @@ def products(config):
     return found
 
 
-def multiply_adds(products):
-    """Return the number of multiplications, which is also that of additions."""
-    return sum(m * k * n for _, m, k, n in products)
+def multiply_adds(config):
+    """Return the multiply-adds of a step's matrix products, per training image."""
+    shard = sum(m * k * n for _, m, k, n in products(config))
+    return shard * config.num_shards / config.batch_size
 
 
 def multiplier(products, pool, copies):

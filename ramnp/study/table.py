@@ -4,8 +4,10 @@ import os
 import shlex
 from statistics import mean
 
+from scipy.stats import ttest_1samp
+
 from ramnp.learning.recipes import BEST_PUBLISHED, PAPER_ERRORS, TABLES, paper_row
-from ramnp.study import rows
+from ramnp.study import rows, speed
 from ramnp.support.files import make_folder, write_atomically
 from ramnp.support.text import mean_and_spread
 
@@ -25,6 +27,17 @@ The rows `ram` are trained as in the paper; `quick` and `best` with the recipes 
 random glimpses; `quick-plain` and `best-plain` are without augmentation, where the others deform (`--deformation`) or
 shift (`--max-shift`) training digits; test digits are never augmented. The command reproduces the first seed.
 """
+_QUICK = """
+## The recipe quick
+
+How little it takes to reach the paper's error: images seen in training, in millions, times the multiply-adds of one of
+them, forward and backward, in millions; both are the same on any machine. *p*: the probability of so low a mean over
+the seeds if the expected error were the paper's (one-sided t test, arXiv version). Minutes:
+[docs/RESULTS.md](../docs/RESULTS.md).
+
+| task | arXiv | NIPS | `quick` | p | `quick-plain` | seeds | images seen | multiply-adds |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
 _HEAD = """\
 | row | model | arXiv | NIPS | ours | ten rollouts | deterministic | REINFORCE into core | seeds | epochs | rollouts seen | minutes | command |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -33,7 +46,8 @@ _HEAD = """\
 
 def write_table(results):
     """Write TABLE.md; return its path."""
-    parts = [_TOP]
+    quick = [_quick_line(table, task, results) for table, task in TABLES.items()]
+    parts = [_TOP, _QUICK, *quick]
     for table, task in TABLES.items():
         parts.append(
             f"\n## Table {table}: {task}\n\nThe lowest published test error "
@@ -45,6 +59,37 @@ def write_table(results):
     path = os.path.join(results, "TABLE.md")
     write_atomically(path, "".join(parts))
     return path
+
+
+def _quick_line(table, task, results):
+    """Return a task's line of what the recipe quick takes."""
+
+    def runs(row):
+        return max(
+            rows.read_row(os.path.join(results, table, row)), key=len, default=[]
+        )
+
+    def errors(row):
+        return [result.numbers["test_error"] for result in runs(row)]
+
+    config = rows.row_config(table, "quick")
+    published = PAPER_ERRORS[task][paper_row(config)]
+    ours, plain = errors("quick"), errors("quick-plain")
+    p = ""
+    if len(ours) > 1:
+        p = f"{ttest_1samp(ours, float(published[0]), alternative='less').pvalue:.1g}"
+    steps = runs("quick")[0].steps if ours else None
+    cells = (
+        f"`{task}`",
+        *published,
+        mean_and_spread(ours) if ours else "not run yet",
+        p,
+        mean_and_spread(plain) if plain else "",
+        len(ours) or "",
+        f"{steps * config.batch_size / 1e6:.2g}" if steps else "",
+        f"{speed.multiply_adds(config) / 1e6:.2g}",
+    )
+    return "| " + " | ".join(map(str, cells)) + " |\n"
 
 
 def _lines(table, row, folder):

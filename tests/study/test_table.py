@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import math
 import os
 import shlex
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
+from scipy.stats import t as student_t
 
 from ramnp import train
 from ramnp.learning.recipes import (
@@ -70,6 +73,33 @@ def test_rows_without_results_have_the_papers_errors(table, results):
         "4.04",
         "5.23",
     ]
+
+
+def test_the_recipe_quick_is_compared_with_the_paper(results):
+    """Mean, one-sided p, and the arithmetic of a run; nothing for tasks without runs."""
+    errors = [3.9, 3.7, 3.8, 4.1, 3.6]
+    for row, shift in (("quick", 0.0), ("quick-plain", 1.0)):
+        for seed, error in enumerate(errors):
+            config = rows.row_config("2a", row, seed=seed)
+            error += shift
+            put(results, "2a", row, config, steps=1274, test_error=error)
+
+    def line(task):
+        with open(tables.write_table(results), encoding="utf-8") as file:
+            section = file.read().partition("## The recipe quick")[2]
+        line = next(x for x in section.splitlines() if x.startswith(f"| `{task}`"))
+        return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+    t = (4.04 - mean(errors)) / (stdev(errors) / math.sqrt(5))
+    found = line("cluttered")
+    assert found[:3] == ["4.04", "5.23", "3.82 ± 0.19"]
+    assert float(found[3]) == pytest.approx(student_t(4).sf(t), rel=0.1)
+    assert found[4:7] == ["4.82 ± 0.19", "5", "0.65"]
+    # Eight glimpses, of ρ and l to h_g and h_l, these to g, g and h to h: three times
+    # as much forward and backward, but for the map from ρ; the heads are small.
+    step = 2 * 432 * 256 + 3 * (384 * 256 + 2 * 256**2)
+    assert float(found[7]) == pytest.approx(8 * step / 1e6, rel=0.2)
+    assert line("centered")[2:7] == ["not run yet", "", "", "", ""]
 
 
 def test_seeds_are_averaged_with_their_spread(results):
