@@ -6,7 +6,13 @@ from statistics import mean
 
 from scipy.stats import ttest_1samp
 
-from ramnp.learning.recipes import BEST_PUBLISHED, PAPER_ERRORS, TABLES, paper_row
+from ramnp.learning.recipes import (
+    BEST_PUBLISHED,
+    PAPER_ERRORS,
+    TABLES,
+    TASKS,
+    paper_row,
+)
 from ramnp.study import rows, speed
 from ramnp.support.files import make_folder, write_atomically
 from ramnp.support.text import mean_and_spread
@@ -73,7 +79,7 @@ def _quick_line(table, task, results):
         return [result.numbers["test_error"] for result in runs(row)]
 
     config = rows.row_config(table, "quick")
-    published = PAPER_ERRORS[task][paper_row(config)]
+    published = PAPER_ERRORS[task][f"ram-{TASKS[task]['num_glimpses']}"]
     ours, plain = errors("quick"), errors("quick-plain")
     p = ""
     if len(ours) > 1:
