@@ -118,8 +118,9 @@ def _draw_panel(ax, panel, rows):
         colour = COLOURS[colour]
         if metric == "valid_error":
             best = values.argmin()
-            style = {"ms": 8, "mfc": "none", "color": colour, "clip_on": False}
-            ax.plot(epochs[best], values[best], "o", **style)
+            style = {"ms": 8, "mfc": "none", "color": colour}
+            # On a logarithmic axis, 0 is infinitely far outside.
+            ax.plot(epochs[best], values[best], "o", clip_on=not values[best], **style)
             title += f": lowest {values[best]:.2f}, epoch {epochs[best]:g}"
         marker = "o" if len(values) <= 40 else None
         ax.plot(epochs, values, marker=marker, ms=3.5, color=colour, label=label)

@@ -121,6 +121,15 @@ def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, epochs):
     assert_apart([text for text in texts if text.get_text()])
 
 
+def test_an_error_of_0_leaves_the_panels_their_size(tmp_path, drawn):
+    """A mark at 0 is infinitely far below a logarithmic axis."""
+    rows = [row | {"valid_error": 0.0} for row in history(8)]
+    curves.draw_curves(rows, tmp_path / "curves.png", title="centered")
+    (figure,) = drawn
+    assert_whole(figure)
+    assert min(ax.get_position().height for ax in figure.axes) > 0.1
+
+
 def test_values_that_are_not_numbers_are_left_out(tmp_path, drawn):
     """Missing, null, NaN and infinite values leave a gap; unknown keys are ignored.
 
