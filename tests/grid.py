@@ -123,24 +123,35 @@ def _configs():
             for choices, choice in zip(factors.values(), row):
                 changes |= choices[choice]
             yield f"{name} {number}", Config(**_TINY | changes)
+    scene = {"canvas_size": 8, "num_clutter": 1, "deformation": 0.7}
+    sensor = {"patch_size": 2, "num_scales": 2, "background": 0.4}
+    colour = {"channels": 3, "num_glimpses": 2, "num_rollouts": 2}
+    yield "agent in colour", Config(**_TINY, **colour, **scene, **sensor)
+    for model in ("fc", "conv"):
+        changes = colour | {"model": model, "max_shift": 1, "optimizer": "muon"}
+        yield f"whole image in colour, {model}", Config(**_TINY | changes)
 
 
 CONFIGS = dict(_configs())
 
 
-def tiny_split(seed, count):
+def tiny_split(seed, count, *channels):
     """Draw images of 6 x 5 pixels, of noise."""
     rng = np.random.default_rng(seed)
-    images = rng.integers(256, size=(count, 6, 5)).astype(np.uint8)
+    images = rng.integers(256, size=(count, 6, 5, *channels)).astype(np.uint8)
     return Split(images, rng.integers(3, size=count).astype(np.uint8))
 
 
-DIGITS = Digits(tiny_split(0, 5), tiny_split(1, 7), tiny_split(2, 7), sha256="0" * 64)
+def digits_of(config):
+    """Return tiny digits, in colour if the configuration is."""
+    channels = config.input_shape[2:]
+    splits = (tiny_split(seed, n, *channels) for seed, n in enumerate((5, 7, 7)))
+    return Digits(*splits, sha256="0" * 64)
 
 
 def reference(config):
     """Return the reference run, for comparison under the fixture float64."""
-    return Reference(config, DIGITS, MUON_SMALLEST_SIDE, CHUNK)
+    return Reference(config, digits_of(config), MUON_SMALLEST_SIDE, CHUNK)
 
 
 def flat(arrays):

@@ -130,6 +130,21 @@ def write_digits(path, count=126, side=12):
     return str(path)
 
 
+# Equally bright, so that only an agent in colour can tell them apart.
+HUES = {"red": (200, 0, 0), "green": (0, 102, 0), "purple": (100, 0, 255)}
+
+
+def colour_split(seed, count, side=12):
+    """Draw a split of squares on white, whose class is their hue."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.uint8) % len(HUES)
+    images = np.full((count, side, side, 3), 255, np.uint8)
+    for image, label in zip(images, labels):
+        y, x = rng.integers(side // 2, size=2)
+        image[y : y + side // 2, x : x + side // 2] = [*HUES.values()][label]
+    return Split(images, labels)
+
+
 def mutated(content):
     """The content with some bytes replaced, and often cut somewhere."""
     changes = st.dictionaries(

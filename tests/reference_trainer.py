@@ -38,7 +38,7 @@ def initial_params(config, rng):
             params[bias] = np.zeros(fan_out)
 
     if c.model == "ram":
-        rho = c.num_scales * c.patch_size**2
+        rho = c.num_scales * c.patch_size**2 * c.channels
         linear("glimpse.W_hg", rho, c.hg_size, bias="glimpse.b_hg")
         linear("glimpse.W_hl", 2, c.hl_size, bias="glimpse.b_hl")
         linear("glimpse.W_g", c.hg_size + c.hl_size, c.g_size, bias="glimpse.b_g")
@@ -57,12 +57,12 @@ def initial_params(config, rng):
         return params
     height, width = c.scene_shape
     if c.model == "fc":
-        linear("fc.W_1", height * width, c.fc_size, bias="fc.b_1")
+        linear("fc.W_1", height * width * c.channels, c.fc_size, bias="fc.b_1")
         linear("fc.W_2", c.fc_size, c.fc_size, bias="fc.b_2")
     else:
         size = c.filter_size
         places = len(filter_places(config))
-        linear("conv.W_f", size * size, c.num_filters, bias="conv.b_f")
+        linear("conv.W_f", size * size * c.channels, c.num_filters, bias="conv.b_f")
         linear("conv.W_h", places * c.num_filters, c.fc_size, bias="conv.b_h")
     linear("action.W_a", c.fc_size, c.num_classes, gain=1.0, bias="action.b_a")
     return params
@@ -72,8 +72,8 @@ def initial_params(config, rng):
 
 
 def compose(split, index, rng, config, augmented):
-    """Return scenes (B, height, width) in 0..1, placed pixel by pixel."""
-    B, (height, width) = len(index), split.images.shape[1:]
+    """Return scenes (B, height, width, ...) in 0..1, placed pixel by pixel."""
+    B, (height, width, *channels) = len(index), split.images.shape[1:]
     digits = [split.images[i].astype(float) for i in index]
     if augmented and config.deformation:
         displacements = config.deformation * rng.standard_normal((2, B, 16))
@@ -82,7 +82,7 @@ def compose(split, index, rng, config, augmented):
     shape = (height + 2 * shift, width + 2 * shift)
     if config.canvas_size:
         shape = (config.canvas_size, config.canvas_size)
-    scenes = np.zeros((B, *shape))
+    scenes = np.zeros((B, *shape, *channels))
 
     def corners(outer, inner):
         """Draw a place for each of B windows; both ends are included."""
@@ -90,7 +90,7 @@ def compose(split, index, rng, config, augmented):
 
     def add(patches):
         for b, (top, left) in enumerate(zip(*corners(shape, patches[0].shape))):
-            for y, x in np.ndindex(patches[b].shape):
+            for y, x in np.ndindex(patches[b].shape[:2]):
                 scenes[b, top + y, left + x] += patches[b][y, x]
 
     add(digits)
@@ -112,7 +112,7 @@ def compose(split, index, rng, config, augmented):
 
 def deform(image, down, right):
     """Return the image looked up at places moved by polynomials through a 4 x 4 grid."""
-    height, width = image.shape
+    height, width = image.shape[:2]
     points = [i / 3 for i in range(4)]
 
     def basis(i, u):
@@ -141,20 +141,20 @@ def glimpse(image, location, config):
     size, rho = config.patch_size, []
     centre = [
         math.floor((l + 1) / 2 * side - size / 2 + 0.5) + size / 2
-        for l, side in zip(location, reversed(image.shape))
+        for l, side in zip(location, reversed(image.shape[:2]))
     ]
     for j in range(config.num_scales):
         cell = config.scale_factor**j
         left, top = (c - size * cell / 2 for c in centre)
         for row, column in np.ndindex(size, size):
-            total = 0.0
+            total = np.zeros(image.shape[2:])
             for a, b in np.ndindex(2 * cell, 2 * cell):
                 y = math.floor(top + row * cell + (a + 0.5) / 2)
                 x = math.floor(left + column * cell + (b + 0.5) / 2)
                 inside = 0 <= y < image.shape[0] and 0 <= x < image.shape[1]
                 total += image[y, x] if inside else config.background
             rho.append(total / (4 * cell * cell))
-    return np.array(rho)
+    return np.ravel(rho)
 
 
 def rectify(x):

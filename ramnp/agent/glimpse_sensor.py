@@ -8,10 +8,12 @@ corner and (1, 1) its bottom right. The finest patch is centred at l, rounded to
 nearest whole pixel; ties go away from the image's centre, so flipping image and
 location flips the glimpse. The coarser patches share its centre exactly; an odd patch
 with an even factor covers halves of pixels. Pixels beyond the border have the value
-of the background.
+of the background. A pixel of a colour image is a vector of C channels; all that is
+said of its value holds for each of them.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,12 +27,13 @@ def plain_glimpse(
     scale_factor: int = 2,
     background: float = 0.0,
 ) -> np.ndarray:
-    """Return rho (k · patch²) of one image (height, width) at l (2,), cell by cell.
+    """Return rho (k · patch² · C) of one image at l (2,), cell by cell.
 
-    Scale j is a grid of patch × patch cells, each factor^j pixels wide, whose value
-    is the mean of the image over the area of the cell.
+    The image is grey (height, width), C = 1, or in colour (height, width, C). Scale j
+    is a grid of patch × patch cells, each factor^j pixels wide, whose value is the
+    mean of the image over the area of the cell.
     """
-    height, width = image.shape
+    height, width = image.shape[:2]
     centre = first_pixel(l[None], (width, height), patch_size)[0] + patch_size / 2
     rho = []
     for j in range(num_scales):
@@ -40,9 +43,9 @@ def plain_glimpse(
             rows = _overlaps(height, top + row * cell, cell)
             columns = _overlaps(width, left + column * cell, cell)
             outside = cell**2 - rows.sum() * columns.sum()
-            total = rows @ image @ columns + background * outside
-            rho.append(total / cell**2)
-    return np.array(rho)
+            inside = np.tensordot(np.outer(rows, columns), image, 2)
+            rho.append((inside + background * outside) / cell**2)
+    return np.ravel(rho)
 
 
 def _overlaps(size, start, length):
@@ -53,7 +56,7 @@ def _overlaps(size, start, length):
 
 
 def rho_size(patch_size: int, num_scales: int) -> int:
-    """Return the length k · patch² of ρ."""
+    """Return k · patch², the length of ρ for each channel of the image."""
     return num_scales * patch_size**2
 
 
@@ -67,9 +70,9 @@ class Pyramid(NamedTuple):
     image nor on the width of the patch.
     """
 
-    values: np.ndarray  # (k, B, height + 2 frame, width + 2 frame)
-    starts: np.ndarray  # (B, k, 1): where a level of an image starts in flat values
-    steps: np.ndarray  # (2,): distance in flat values to the next pixel, as (x, y)
+    values: np.ndarray  # (k, B, height + 2 frame, width + 2 frame), colour: (..., C)
+    starts: np.ndarray  # (B, k, 1): the first of all pixels of a level of an image
+    steps: np.ndarray  # (2,): pixels to the next one to the right and below
     offsets: np.ndarray  # (2, 1, k, patch): from a patch's first pixel to its cells
     last: np.ndarray  # (2, 1, 1, 1): the largest x and y, to which others are clamped
     image_size: tuple  # width, height
@@ -83,14 +86,16 @@ def prepare(
     scale_factor: int = 2,
     background: float = 0.0,
 ) -> Pyramid:
-    """Return the pyramid of images (B, height, width); glimpses keep their dtype."""
-    B, height, width = images.shape
+    """Return the pyramid of images (B, height, width) or, in colour, (..., C).
+
+    Glimpses keep their dtype.
+    """
+    B, height, width, *channels = images.shape
     # Cells of an odd patch with an even factor start on half a pixel.
     half = int(num_scales > 1 and patch_size % 2 == 1 and scale_factor % 2 == 0)
     frame = scale_factor ** (num_scales - 1) + half
-    values = np.empty(
-        (num_scales, B, height + 2 * frame, width + 2 * frame), images.dtype
-    )
+    size = width + 2 * frame, height + 2 * frame
+    values = np.empty((num_scales, B, *size[::-1], *channels), images.dtype)
     values[0] = background
     values[0, :, frame : frame + height, frame : frame + width] = images
     for j in range(1, num_scales):
@@ -98,14 +103,8 @@ def prepare(
         _means(values[j - 1], scale_factor, finer, out=values[j])
         if half and j == 1:
             _means(values[1], 2, 1, out=values[1])
-    steps, offsets, last = _cells(
-        (width + 2 * frame, height + 2 * frame),
-        frame,
-        patch_size,
-        num_scales,
-        scale_factor,
-    )
-    starts = np.arange(num_scales * B).reshape(num_scales, B, 1) * values[0, 0].size
+    steps, offsets, last = _cells(size, frame, patch_size, num_scales, scale_factor)
+    starts = np.arange(num_scales * B).reshape(num_scales, B, 1) * math.prod(size)
     return Pyramid(
         values=values,
         starts=starts.swapaxes(0, 1),
@@ -130,7 +129,7 @@ def _cells(framed_size, frame, patch_size, num_scales, scale_factor):
 
 
 def forward(pyramid: Pyramid, l: np.ndarray) -> np.ndarray:
-    """Return rho (N, k · patch²) at l (N, 2): scale by scale, row by row.
+    """Return rho (N, k · patch² · C) at l (N, 2): scale by scale, row by row.
 
     N is a multiple of B: row n looks at image n mod B.
     """
@@ -142,7 +141,8 @@ def forward(pyramid: Pyramid, l: np.ndarray) -> np.ndarray:
     y_of_image = y.reshape(-1, len(pyramid.starts), *y.shape[1:])
     y_of_image += pyramid.starts
     index = y[..., None] + x[..., None, :]
-    return pyramid.values.take(index).reshape(len(l), -1)
+    pixels = pyramid.values.reshape(-1, *pyramid.values.shape[4:])
+    return pixels.take(index, axis=0).reshape(len(l), -1)
 
 
 def first_pixel(
@@ -192,13 +192,13 @@ def windows(
 
 
 def _means(level, count, step, out):
-    """Average `count` by `count` cells of (B, height, width) that lie `step` apart.
+    """Average `count` by `count` cells of (B, height, width, ...), `step` apart.
 
     A step along either axis is one shift of the flat memory. Values that wrap around
     the end of a row reach only the outer part of the frame, which is never looked up.
     """
     total = level.ravel()
-    for stride in (level.shape[-1] * step, step):
+    for stride in (level[0, 0].size * step, level[0, 0, 0].size * step):
         size = total.size - (count - 1) * stride
         shifted = [total[i * stride : i * stride + size] for i in range(count)]
         total = functools.reduce(np.add, shifted)

@@ -59,7 +59,7 @@ def init(rng: np.random.Generator, config: Any, dtype: type = np.float32) -> dic
 
 def _glimpse_sizes(config: Any) -> tuple[int, int, int, int]:
     sensor = SENSORS[config.sensor]
-    rho_size = sensor.rho_size(config.patch_size, config.num_scales)
+    rho_size = sensor.rho_size(config.patch_size, config.num_scales) * config.channels
     return rho_size, config.hg_size, config.hl_size, config.g_size
 
 
@@ -73,7 +73,7 @@ def rollout(
 ) -> Trajectory:
     """Return the Trajectory of T glimpses at locations drawn from the policy.
 
-    images (B, height, width). The first location is uniform in the image, or its
+    images (B, height, width) or (B, height, width, 3). The first location is uniform in the image, or its
     centre, as config.first_glimpse says; the random policy draws all uniformly.
     location_std defaults to config's. If rng is None, nothing is drawn: each location
     is the policy's mean, and the first is the centre.

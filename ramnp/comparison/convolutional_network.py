@@ -21,22 +21,25 @@ from ramnp.agent.layers import (
 )
 
 
-def grid_shape(image_shape: tuple[int, int], filter_size: int, stride: int) -> tuple:
+def grid_shape(image_shape: tuple[int, ...], filter_size: int, stride: int) -> tuple:
     """Return (rows, columns), the numbers of places at which a filter is applied."""
-    return tuple((side - filter_size) // stride + 1 for side in image_shape)
+    return tuple((side - filter_size) // stride + 1 for side in image_shape[:2])
 
 
 def shapes(
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     num_filters: int,
     filter_size: int,
     stride: int,
     h_size: int,
 ) -> dict:
-    """Return {name: shape}: filter² pixels to filters, places · filters to h."""
+    """Return {name: shape}: filter² pixels to filters, places · filters to h.
+
+    image_shape is (height, width) or, in colour, (height, width, C).
+    """
     places = math.prod(grid_shape(image_shape, filter_size, stride))
     return {
-        "W_f": (filter_size**2, num_filters),
+        "W_f": (filter_size**2 * math.prod(image_shape[2:]), num_filters),
         "b_f": (num_filters,),
         "W_h": (places * num_filters, h_size),
         "b_h": (h_size,),
@@ -45,7 +48,7 @@ def shapes(
 
 def init(
     rng: np.random.Generator,
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     num_filters: int,
     filter_size: int,
     stride: int,
@@ -58,10 +61,12 @@ def init(
 
 
 def forward(params: dict, images: np.ndarray, stride: int) -> tuple[np.ndarray, tuple]:
-    """Return h (B, h) and the cache, for images (B, height, width)."""
-    size = math.isqrt(len(params["W_f"]))
-    windows = sliding_window_view(images, (size, size), (1, 2))
-    patches = windows[:, ::stride, ::stride].reshape(-1, size * size)
+    """Return h (B, h) and the cache, for images (B, height, width) or (..., C)."""
+    channels = images.shape[3:]
+    size = _filter_size(len(params["W_f"]), channels)
+    axes = tuple(range(1, images.ndim))
+    windows = sliding_window_view(images, (size, size, *channels), axes)
+    patches = windows[:, ::stride, ::stride].reshape(-1, len(params["W_f"]))
     f = relu_forward(affine_forward(patches, params["W_f"], params["b_f"]))
     f = f.reshape(len(images), -1)
     h = relu_forward(affine_forward(f, params["W_h"], params["b_h"]))
@@ -88,15 +93,21 @@ def backward(
 
 def _patches_backward(dpatches, image_shape, stride):
     """Return dimages: each row of dpatches added to the pixels of its patch."""
-    size = math.isqrt(dpatches.shape[1])
+    channels = image_shape[3:]
+    size = _filter_size(dpatches.shape[1], channels)
     rows, columns = grid_shape(image_shape[1:], size, stride)
-    dpatches = dpatches.reshape(-1, rows, columns, size, size)
+    dpatches = dpatches.reshape(-1, rows, columns, size, size, *channels)
     dimages = np.zeros(image_shape, dpatches.dtype)
     # Patches overlap, but no two have the same pixel at the same offset.
     for y in range(size):
         for x in range(size):
             pixels = dimages[:, y:, x:]
             pixels[:, : rows * stride : stride, : columns * stride : stride] += (
-                dpatches[..., y, x]
+                dpatches[:, :, :, y, x]
             )
     return dimages
+
+
+def _filter_size(num_inputs, channels):
+    """Return the side of a filter of so many inputs: its pixels times the channels."""
+    return math.isqrt(num_inputs // math.prod(channels))

@@ -17,8 +17,8 @@ from ramnp.agent.layers import (
 )
 
 
-def shapes(image_shape: tuple[int, int], h_size: int) -> dict:
-    """Return {name: shape} of both layers."""
+def shapes(image_shape: tuple[int, ...], h_size: int) -> dict:
+    """Return {name: shape} of both layers, for images of any shape."""
     return {
         "W_1": (math.prod(image_shape), h_size),
         "b_1": (h_size,),
@@ -29,7 +29,7 @@ def shapes(image_shape: tuple[int, int], h_size: int) -> dict:
 
 def init(
     rng: np.random.Generator,
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     h_size: int,
     dtype: type = np.float32,
 ) -> dict:
@@ -39,7 +39,7 @@ def init(
 
 
 def forward(params: dict, images: np.ndarray) -> tuple[np.ndarray, tuple]:
-    """Return h_2 (B, h) and the cache, for images (B, height, width)."""
+    """Return h_2 (B, h) and the cache, for images (B, height, width) or (..., C)."""
     x = images.reshape(len(images), -1)
     h_1 = relu_forward(affine_forward(x, params["W_1"], params["b_1"]))
     h_2 = relu_forward(affine_forward(h_1, params["W_2"], params["b_2"]))

@@ -36,9 +36,9 @@ def init(rng: np.random.Generator, config: Any, dtype: type = np.float32) -> dic
 def _network(config):
     """Return the network that config.model names, and its sizes."""
     if config.model == "fc":
-        return fully_connected_network, (config.scene_shape, config.fc_size)
+        return fully_connected_network, (config.input_shape, config.fc_size)
     filters = config.num_filters, config.filter_size, config.filter_stride
-    return convolutional_network, (config.scene_shape, *filters, config.fc_size)
+    return convolutional_network, (config.input_shape, *filters, config.fc_size)
 
 
 def rollout(
@@ -49,19 +49,17 @@ def rollout(
     location_std: float | None = None,
     num_rollouts: int = 1,
 ) -> Trajectory:
-    """Return the Trajectory of classifying images (B, height, width).
+    """Return the Trajectory of classifying images (B, height, width) or (..., 3).
 
     Nothing is drawn, so all rollouts agree. Raises UserError unless the images have
-    the size that the parameters are for.
+    the shape that the parameters are for.
     """
-    if images.shape[1:] != config.scene_shape:
-        raise UserError(
-            "images of {} x {} pixels: this model takes {} x {}".format(
-                *images.shape[1:], *config.scene_shape
-            )
-        )
+    if images.shape[1:] != config.input_shape:
+        sizes = images.shape[1:], config.input_shape
+        given, taken = (" x ".join(map(str, size)) for size in sizes)
+        raise UserError(f"images of {given} pixels: this model takes {taken}")
     network, _ = _network(config)
-    images = np.tile(images, (num_rollouts, 1, 1))
+    images = np.concatenate([images] * num_rollouts)
     N = len(images)
     options = {"stride": config.filter_stride} if config.model == "conv" else {}
     caches = {}

@@ -6,6 +6,7 @@ its displaced place. This covers rotation, scaling, shear, translation and bendi
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -13,12 +14,12 @@ GRID = 4  # points along each side
 
 
 def deform(images: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarray:
-    """Return deformed images (B, height, width) as float32, within the same range.
+    """Return deformed images (B, height, width, ...) as float32, in the same range.
 
     std is the standard deviation in pixels of a grid point's displacement along each
     axis. Edge pixels are repeated outward.
     """
-    B, height, width = images.shape
+    B, height, width = images.shape[:3]
     displacement = std * rng.standard_normal((2, B, GRID**2), np.float32)
     y, x = displacement @ _smoothing(height, width)  # (B, height * width) each
     y += np.repeat(np.arange(height, dtype=np.float32), width)
@@ -28,10 +29,12 @@ def deform(images: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarr
     corner = top * width + left
     corner += np.arange(B)[:, None] * (height * width)
     right, below = min(width - 1, 1), min(height - 1, 1) * width
-    flat = images.astype(np.float32).ravel()
-    upper = _between(flat.take(corner), flat.take(corner + right), dx)
+    channels = math.prod(images.shape[3:])
+    pixels = images.astype(np.float32).reshape(B * height * width, channels)
+    dy, dx = dy[..., None], dx[..., None]
+    upper = _between(pixels.take(corner, 0), pixels.take(corner + right, 0), dx)
     corner += below
-    lower = _between(flat.take(corner), flat.take(corner + right), dx)
+    lower = _between(pixels.take(corner, 0), pixels.take(corner + right, 0), dx)
     return _between(upper, lower, dy).reshape(images.shape)
 
 

@@ -14,14 +14,14 @@ LEAST_CONTRAST = 32
 BRIGHT = 160  # a background at least this bright suggests dark ink on white
 
 
-def as_images(images: Any, channels: int = 1) -> np.ndarray:
-    """Return images (B, height, width), or (B, height, width, 3) if channels is 3.
+def as_images(images: Any, channels: int | None = 1) -> np.ndarray:
+    """Return images in grey (B, height, width) or in colour (B, height, width, 3).
 
     Takes uint8, other integers from 0 to 255, bool (True is white) and floats from 0 to
     1, in lists or arrays of the shapes (B, H, W), (B, H, W, C), (B, C, H, W) and, for
-    squares, (B, H * W); C is 1, 3 or 4, and a fourth channel (alpha) is dropped. Colour
-    is turned into grey if channels is 1, grey repeated if it is 3. Floats stay floats,
-    everything else becomes uint8. Raises DataError for anything else.
+    squares, (B, H * W); C is 1, 3 or 4, and a fourth channel (alpha) is dropped.
+    channels is 1 or 3, see in_channels, or None for those that the images have. Floats
+    stay floats, everything else becomes uint8. Raises DataError for anything else.
     """
     images = _as_array(images, "images", "resize them, or give a folder of pictures")
     if images.dtype.kind not in "biuf" or images.dtype.itemsize > 8:
@@ -30,15 +30,24 @@ def as_images(images: Any, channels: int = 1) -> np.ndarray:
             "or floats from 0 to 1"
         )
     images = _as_range(_as_shape(images))
-    if images.ndim == 4 and channels == 1:
-        dtype = images.dtype
-        images = images[..., :3].astype(np.float32) @ GREY
-        images = np.rint(images).astype(dtype) if dtype == np.uint8 else images
-    elif images.ndim == 4:
+    if images.ndim == 4:
         images = images[..., :3]
-    elif channels == 3:
-        images = np.repeat(images[..., None], 3, axis=-1)
+    return images if channels is None else in_channels(images, channels)
+
+
+def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """Return images with 1 channel, colour turned grey, or with 3, grey repeated."""
+    if images.ndim == 4 and channels == 1:
+        grey = images.astype(np.float32) @ GREY
+        return np.rint(grey).astype(np.uint8) if images.dtype == np.uint8 else grey
+    if images.ndim == 3 and channels == 3:
+        return np.repeat(images[..., None], 3, axis=-1)
     return images
+
+
+def in_colour(images: np.ndarray) -> bool:
+    """Return whether channels differ anywhere in images (B, height, width, ...)."""
+    return images.ndim == 4 and bool((images != images[..., :1]).any())
 
 
 def _as_array(values, name, advice):
@@ -154,8 +163,8 @@ def doubts(images: np.ndarray) -> list[str]:
     warnings = []
     if high - low < 3 * LEAST_CONTRAST:
         warnings.append(f"pixels only go from {low} to {high} of 255: {remedy}")
-    axes = tuple(range(1, images.ndim))
-    flat = np.ptp(images, axis=axes) < LEAST_CONTRAST
+    ranges = np.ptp(images, axis=(1, 2)).reshape(len(images), -1)
+    flat = ranges.max(axis=1) < LEAST_CONTRAST
     if flat.any():
         warnings.append(
             f"{flat.sum():,} of {len(flat):,} images are almost without contrast, the "

@@ -13,7 +13,14 @@ import numpy as np
 from ramnp.datasets import own_data, pictures
 from ramnp.datasets.download import fetch
 from ramnp.datasets.idx import find_idx
-from ramnp.datasets.images import as_images, as_labels, doubts, to_bytes
+from ramnp.datasets.images import (
+    as_images,
+    as_labels,
+    doubts,
+    in_channels,
+    in_colour,
+    to_bytes,
+)
 from ramnp.datasets.splits import Digits, Split, cut, digest, stratified
 from ramnp.support.errors import DataError, UserError, brief
 
@@ -149,9 +156,11 @@ def _check_sums(folder, sums, is_default):
 
 def _checked(parts, size, invert, channels):
     """Return {part: (images as bytes, labels)}, all of one size, and notes."""
-    notes, examples = list(parts.notes), {}
+    notes, examples, colourful = list(parts.notes), {}, False
     for part, (images, labels) in parts.examples.items():
-        images, labels = to_bytes(as_images(images, channels)), as_labels(labels)
+        images, labels = as_images(images, channels=None), as_labels(labels)
+        colourful = colourful or in_colour(images)
+        images = to_bytes(in_channels(images, channels))
         if len(images) != len(labels):
             raise DataError(
                 f"{len(images)} images, but {len(labels)} labels: give one label for "
@@ -167,6 +176,10 @@ def _checked(parts, size, invert, channels):
             )
             images = pictures.resize(images, size)
         examples[part] = (~images if invert else images), labels
+    if colourful and channels == 1:
+        notes.append(f"images in colour {pictures.TURNED_GREY}")
+    if not colourful and channels == 3:
+        notes.append("the images are grey: leave out --channels 3 to train faster")
     shapes = {images.shape[1:3] for images, _ in examples.values()}
     if len(shapes) > 1:
         listed = " and ".join("{} x {}".format(*shape) for shape in sorted(shapes))

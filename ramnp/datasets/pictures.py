@@ -18,6 +18,9 @@ from ramnp.support.errors import DataError, UserError
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 LARGEST_SIDE = 128  # pixels, of the size that is chosen for pictures of several sizes
+# In bytes, between channels; a grey picture may have traces of colour.
+LEAST_COLOUR = 16
+TURNED_GREY = "are turned grey: keep their colour by --channels 3"
 
 
 def read_pictures(
@@ -41,6 +44,9 @@ def read_pictures(
             size = tuple(max(1, round(side)) for side in middle)
         images = np.array(list(pool.map(partial(_pixels, size, channels), paths)))
     notes = []
+    some = paths[:: 1 + len(paths) // 20]
+    if channels == 1 and any(map(in_colour, some)):
+        notes.append(f"pictures in colour {TURNED_GREY}")
     if own != {size}:
         smallest, largest = (f"{h} x {w}" for h, w in (min(own), max(own)))
         notes.append(
@@ -94,6 +100,14 @@ def size_of(path: str | Path) -> tuple[int, int]:
         width, height = image.size
         sideways = image.getexif().get(0x0112, 1) >= 5  # orientation
         return (width, height) if sideways else (height, width)
+
+
+def in_colour(path: str | Path) -> bool:
+    """Return whether a picture has more than traces of colour."""
+    with _open(path) as image:
+        image.draft("RGB", (64, 64))
+        pixels = np.asarray(image.convert("RGB").resize((64, 64)))
+    return bool(np.ptp(pixels, axis=2).max() > LEAST_COLOUR)
 
 
 def _pixels(size, channels, path):

@@ -27,6 +27,7 @@ def compose(
 ) -> np.ndarray:
     """Return float32 scenes (B, height, width) in 0..1 around the digits `index`.
 
+    Digits in colour make scenes (B, height, width, 3), each channel treated alike.
     Draws a place for each digit and, for each piece of clutter, another digit of the
     same split, a crop of it, and a place. If augmented, digits are deformed with
     config.deformation and, without a canvas, shifted by up to config.max_shift pixels
@@ -42,7 +43,7 @@ def compose(
     shape = compose_shape(split, config)
     if not config.canvas_size:
         shape = tuple(side + 2 * max_shift for side in shape)
-    scenes = np.zeros((B, *shape), np.float32)
+    scenes = np.zeros((B, *shape, *digits.shape[3:]), np.float32)
     _add(scenes, digits, rng)
     for _ in range(config.num_clutter):
         other = rng.integers(len(split.images) - 1, size=B)
@@ -79,7 +80,7 @@ def frozen_starts(split: Split) -> range:
 def frozen_chunk(
     split: Split, name: str, start: int, config: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return scenes (B, height, width) and labels (B,) of the chunk at `start`.
+    """Return the scenes (B, ...) and labels (B,) of the chunk at `start`.
 
     They depend only on the split's own seed and on the settings of the scene.
     """
@@ -90,7 +91,7 @@ def frozen_chunk(
 
 def check_sizes(split: Split, config: Any) -> None:
     """Raise DataError if the images don't fit the configuration of the scenes."""
-    count, height, width = split.images.shape
+    count, height, width = split.images.shape[:3]
     size = f"the images are {height} x {width} pixels"
     if 0 < config.canvas_size < max(height, width):
         raise DataError(
@@ -117,15 +118,23 @@ def check_sizes(split: Split, config: Any) -> None:
 
 def _add(scenes, patches, rng):
     """Add patch b to scene b at a uniformly random place within it."""
-    windows = sliding_window_view(scenes, patches.shape[1:], (1, 2), writeable=True)
-    B, rows, columns = windows.shape[:3]
-    where = np.arange(B), rng.integers(rows, size=B), rng.integers(columns, size=B)
+    windows, where = _random_windows(
+        scenes, np.arange(len(scenes)), patches.shape[1:], rng, writeable=True
+    )
     windows[where] += patches
 
 
 def _crops(images, index, size, rng):
     """Return a uniformly random square of `size` pixels from each image `index`."""
-    windows = sliding_window_view(images, (size, size), (1, 2))
-    _, rows, columns = windows.shape[:3]
-    B = len(index)
-    return windows[index, rng.integers(rows, size=B), rng.integers(columns, size=B)]
+    shape = size, size, *images.shape[3:]
+    windows, where = _random_windows(images, index, shape, rng)
+    return windows[where]
+
+
+def _random_windows(images, index, shape, rng, writeable=False):
+    """Return all windows of a shape, and where a random one of each image `index` is."""
+    # A window has all channels, so there is only one place along them.
+    axes = range(1, images.ndim)
+    windows = sliding_window_view(images, shape, axes, writeable=writeable)
+    places = (rng.integers(windows.shape[axis], size=len(index)) for axis in axes)
+    return windows, (index, *places)

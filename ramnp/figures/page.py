@@ -8,6 +8,7 @@ weights, settings and some scenes.
 import base64
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 
@@ -60,9 +61,9 @@ def check(agent, name):
 def fill(agent, name, scenes, labels, digits, class_names):
     """Return the page as HTML, for an agent called `name`.
 
-    scenes (N, height, width) in 0..1 with labels (N,) are its test scenes, digits
-    (N, height, width) the uint8 images that they are made of. As many of them as fit
-    go into the page. Equal arguments give equal text.
+    scenes (N, height, width, ...) in 0..1 with labels (N,) are its test scenes, digits
+    (N, height, width, ...) the uint8 images that they are made of. As many of them as
+    fit go into the page. Equal arguments give equal text.
     """
     check(agent, name)
     scenes = scenes[: min(MOST_SCENES, max(4, SCENE_BYTES // scenes[0].size))]
@@ -130,6 +131,6 @@ def _encode_weights(vector):
 
 
 def _encode_images(images):
-    _, height, width = images.shape
-    data = base64.b64encode(images.tobytes()).decode()
-    return {"height": height, "width": width, "bytes": data}
+    _, height, width, *channels = images.shape
+    size = {"height": height, "width": width, "channels": math.prod(channels)}
+    return size | {"bytes": base64.b64encode(images.tobytes()).decode()}

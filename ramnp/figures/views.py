@@ -32,11 +32,11 @@ def look(images, locations, config):
     boxes, cells = [], []
     for image, l in zip(images, locations):
         boxes.append(glimpse_sensor.windows(l, image.shape[:2], size, k, factor))
-        planes = np.moveaxis(np.atleast_3d(image), -1, 0)
-        pyramid = glimpse_sensor.prepare(planes, size, k, factor, config.background)
-        rho = glimpse_sensor.forward(pyramid, l.repeat(len(planes), axis=0))
-        cells.append(rho.reshape(T, len(planes), k, size, size))
-    return np.stack(boxes), np.moveaxis(np.stack(cells), 2, -1)
+        image = image[None]
+        pyramid = glimpse_sensor.prepare(image, size, k, factor, config.background)
+        rho = glimpse_sensor.forward(pyramid, l)
+        cells.append(rho.reshape(T, k, size, size, -1))
+    return np.stack(boxes), np.stack(cells)
 
 
 def limits_of(boxes, images):

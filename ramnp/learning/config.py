@@ -97,7 +97,9 @@ class Config:
     scale_factor: int = _setting(
         2, "ratio of the widths of a patch and the one before", low=1, high=16
     )
-    background: float = _fraction(0.0, "pixel value beyond the border, 0 to 1")
+    background: float = _fraction(
+        0.0, "pixel value beyond the border, 0 to 1, in every channel"
+    )
 
     # Agent
     num_glimpses: int = _count(6, "glimpses at an image, T", low=1)
@@ -170,6 +172,11 @@ class Config:
     )
     image_width: int = _pixels(
         28, "width of the images in pixels; set by the data", low=1
+    )
+    channels: int = _setting(
+        1,
+        "1: images in grey, to which colour is converted; 3: in colour",
+        choices=(1, 3),
     )
     resize: bool = _setting(
         False,
@@ -289,10 +296,15 @@ class Config:
 
     @property
     def scene_shape(self):
-        """The height and width in pixels of the input of fc and conv."""
+        """The height and width in pixels of a scene of images of these sizes."""
         if self.canvas_size:
             return self.canvas_size, self.canvas_size
         return self.image_height, self.image_width
+
+    @property
+    def input_shape(self):
+        """The shape of such a scene: (height, width) or, in colour, (..., 3)."""
+        return self.scene_shape + (3,) * (self.channels == 3)
 
 
 # The first field of each group of options in --help.
@@ -341,7 +353,8 @@ def check_value(spec, value):
     if not right:
         raise UserError(f"{name} must be of type {spec.type.__name__}, not {value!r}")
     if bounds["choices"] and value not in bounds["choices"]:
-        raise UserError(f"{name} {value}: choose one of {', '.join(bounds['choices'])}")
+        choices = ", ".join(map(str, bounds["choices"]))
+        raise UserError(f"{name} {value}: choose one of {choices}")
     # Integers beyond the largest float are not infinite, but overflow.
     if spec.type is float and not abs(value) <= sys.float_info.max:
         raise UserError(f"{name} {value}: must be a finite number")

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from ramnp.agent import parameters
 from ramnp.agent.layers import log_softmax
 from ramnp.datasets import scenes
-from ramnp.datasets.images import as_images, to_bytes
+from ramnp.datasets.images import as_images, in_channels, to_bytes
 from ramnp.datasets.splits import Digits
 from ramnp.learning.choices import model_of
 from ramnp.learning.config import Config
@@ -67,18 +67,21 @@ class Agent(NamedTuple):
         threads: int | None = None,
         prepared: bool = False,
     ) -> Seen:
-        """Return a Seen for images (B, height, width) that `images.as_images` accepts.
+        """Return a Seen for images (B, height, width), or (B, height, width, 3).
 
+        They may have all forms that `images.as_images` accepts. Colour is turned grey
+        unless the agent was trained in colour.
         Probabilities are means over `rollouts`. The same seed gives the same result for
         an image, regardless of the rest of the batch; if `deterministic`, each location
         is the policy's mean and nothing is drawn. `threads` (default: one per core) does
         not affect results. `prepared` images are used unchanged; others are inverted if
         the agent was trained with --invert.
         """
-        images = as_images(images)
+        images = as_images(images, channels=None)
         if rollouts < 1:
             raise UserError(f"rollouts {rollouts}: must be at least 1")
-        self._check_size(images)
+        self._check_shape(images)
+        images = in_channels(images, self.config.channels)
         if self.config.invert and not prepared:
             images = ~images if images.dtype == np.uint8 else 1 - images
         if not len(images):  # empty arrays in the shapes that one image would give
@@ -102,8 +105,14 @@ class Agent(NamedTuple):
             self._warn_if_inverted(images)
         return seen
 
-    def _check_size(self, images):
-        """Raise UserError if the agent was trained on images of another size."""
+    def _check_shape(self, images):
+        """Raise UserError if the agent was trained in another size, or in colour."""
+        if self.config.channels == 3 and images.ndim == 3:
+            raise UserError(
+                f"images of shape {images.shape}: the agent was trained in colour; give "
+                "(count, height, width, 3), which for grey ones is numpy.repeat("
+                "images[..., None], 3, axis=-1), and a single image as images[None]"
+            )
         shape = self.config.scene_shape
         known = self.data or self.config.canvas_size or self.config.model != "ram"
         if known and images.shape[1:3] != shape:

@@ -193,7 +193,7 @@ class Episode(NamedTuple):
 def episode(rng, config):
     """Draw an agent and a batch of images, and let the agent look at them."""
     params = nested(_of_order_one(rng, flat(model.init(rng, config))))
-    images = rng.random((12, 13, 14))
+    images = rng.random((12, 13, 14, *config.input_shape[2:]))
     labels = np.tile(rng.integers(config.num_classes, size=12), config.num_rollouts)
     trajectory = model.rollout(
         params, images, rng, config, num_rollouts=config.num_rollouts
@@ -299,6 +299,12 @@ NETWORKS = {
     "convolutional": network(
         convolutional_network, ((7, 5), 4, 3, 2, 6), {"images": (3, 7, 5)}, stride=2
     ),
+    "convolutional, colour": network(
+        convolutional_network,
+        ((6, 5, 3), 4, 3, 2, 7),
+        {"images": (2, 6, 5, 3)},
+        stride=2,
+    ),
 }
 
 # Each option that changes a gradient path, alone and then all at once.
@@ -330,6 +336,7 @@ SETTINGS = {
         "baseline": "leave-one-out",
     },
     "one glimpse": {"num_glimpses": 1},
+    "colour": {"channels": 3, "patch_size": 3},
     "all at once": _ALL,
 }
 

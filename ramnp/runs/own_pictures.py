@@ -10,7 +10,7 @@ from ramnp.support.errors import UserError
 
 
 def prepare(paths, agent, invert=None):
-    """Return pictures as the agent's images (B, height, width), and notes on each.
+    """Return pictures as the agent's images (B, height, width, ...), and notes on each.
 
     A picture of the size of the scene keeps its size. Any other is scaled to the size
     of the training images, or prepared like a digit of MNIST if the agent was trained
@@ -21,15 +21,22 @@ def prepare(paths, agent, invert=None):
         raise UserError(
             "the agent's file has no description of its training images: train it anew"
         )
-    is_digit = agent.data is None or mnist.is_mnist(agent.data["sha256"])
+    is_digit = config.channels == 1 and (
+        agent.data is None or mnist.is_mnist(agent.data["sha256"])
+    )
     expected = agent.data["brightness"] if agent.data else 0.13
     images, notes = [], []
     for path in paths:
         (height, width), scene = pictures.size_of(path), config.scene_shape
         whole = (height, width) == scene
         size = scene if whole else (config.image_height, config.image_width)
-        (image,), _ = pictures.read_pictures([path], None if is_digit else size)
-        done = [f"{height} x {width} pixels, grey"]
+        fitted = None if is_digit else size
+        (image,), _ = pictures.read_pictures([path], fitted, config.channels)
+        done = [f"{height} x {width} pixels"]
+        if pictures.in_colour(path):
+            done.append("in colour" if config.channels == 3 else "turned grey")
+        else:
+            done.append("grey, in all channels" if config.channels == 3 else "grey")
         middle = image.mean() / 255
         # Ink is the smaller part of a picture: the edge says which side is background.
         turn = (
@@ -46,11 +53,11 @@ def prepare(paths, agent, invert=None):
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             done.append(f"ink scaled to 20 and centred in {size[0]} x {size[1]} pixels")
-        elif image.shape != size:
+        elif image.shape[:2] != size:
             image = pictures.resize(image[None], size)[0]
             done.append(f"scaled to {size[0]} x {size[1]}")
-        if image.shape != scene:
-            left_over = [s - i for s, i in zip(scene, image.shape)]
+        if image.shape != config.input_shape:
+            left_over = [s - i for s, i in zip(config.input_shape, image.shape)]
             image = np.pad(image, [(n // 2, n - n // 2) for n in left_over])
             done.append(f"put in the middle of {scene[0]} x {scene[1]}")
         if abs(image.mean() / 255 - expected) > 0.35:

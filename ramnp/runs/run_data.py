@@ -19,6 +19,7 @@ def load(config, data, sha256=None, class_names=None):
         data,
         size=(config.image_height, config.image_width) if config.resize else None,
         invert=config.invert,
+        channels=config.channels,
         class_names=class_names,
         sha256=sha256,
     )

@@ -240,6 +240,22 @@ def test_sensor_leaves_its_inputs_as_they_are(rng):
     glimpses(images, l, (3, 3, 2))
 
 
+@pytest.mark.parametrize("retina", RETINAS)
+def test_each_channel_of_a_colour_image_is_seen_as_a_grey_image(rng, retina):
+    """A cell's channels stand side by side in ρ; the plain sensor gives the same."""
+    patch, scales, factor = retina
+    images, l = rng.random((5, 6, 9, 3)), rng.uniform(-1.5, 1.5, (10, 2))
+    pyramid = glimpse_sensor.prepare(images, patch, scales, factor, BACKGROUND)
+    rho = glimpse_sensor.forward(pyramid, l)
+    assert rho.shape == (10, 3 * glimpse_sensor.rho_size(patch, scales))
+    cells = rho.reshape(10, scales, patch, patch, 3)
+    for c in range(3):
+        assert np.array_equal(cells[..., c], glimpses(images[..., c], l, retina))
+    for n in range(10):
+        plain = glimpse_sensor.plain_glimpse(images[n % 5], l[n], *retina, BACKGROUND)
+        assert np.allclose(plain, rho[n], rtol=0, atol=1e-12)
+
+
 def memory_of_a_glimpse(size, patch, scales):
     """Return the bytes that one call needs at its peak, the pyramid left out."""
     pyramid = glimpse_sensor.prepare(np.zeros((20, size, size)), patch, scales)

@@ -62,7 +62,7 @@ def test_a_rollout_equals_the_reference(rng, name):
     drawn = flat(drawn)
     expected = initial_params(config, np.random.default_rng(config.seed))
     assert all(np.array_equal(drawn[name], expected[name]) for name in expected)
-    images = rng.random((3, 6, 5))
+    images = rng.random((3, 6, 5, *config.input_shape[2:]))
     for draws in (True, False):
         one, other = (np.random.default_rng(5) if draws else None for _ in range(2))
         ours = model.rollout(nested(params), images, one, config, 0.4, 2)

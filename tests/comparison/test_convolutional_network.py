@@ -39,12 +39,13 @@ def test_forward_is_that_of_plain_loops(rng, grid):
     assert 0 < (h == 0).mean() < 1  # the rectifier is at work
 
 
+@pytest.mark.parametrize("channels", [(), (3,)])
 @pytest.mark.parametrize("size, stride", GRIDS)
-def test_contract(rng, size, stride):
+def test_contract(rng, size, stride, channels):
     """Shapes, dtypes, pure functions, and gradients by the complex step."""
     rows, columns = ((side - size) // stride + 1 for side in (HEIGHT, WIDTH))
     shapes = {
-        "W_f": (size**2, FILTERS),
+        "W_f": (size**2 * (3 if channels else 1), FILTERS),
         "b_f": (FILTERS,),
         "W_h": (rows * columns * FILTERS, H),
         "b_h": (H,),
@@ -52,9 +53,9 @@ def test_contract(rng, size, stride):
     assert_contract(
         rng,
         convolutional_network,
-        ((HEIGHT, WIDTH), FILTERS, size, stride, H),
+        ((HEIGHT, WIDTH, *channels), FILTERS, size, stride, H),
         shapes,
-        {"images": (B, HEIGHT, WIDTH)},
+        {"images": (B, HEIGHT, WIDTH, *channels)},
         (B, H),
         (stride,),
         skips=True,

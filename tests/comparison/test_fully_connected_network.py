@@ -1,6 +1,7 @@
 """The fully connected comparison network: two rectified layers, gradient proved."""
 
 import numpy as np
+import pytest
 
 from ramnp.comparison import fully_connected_network
 from tests.helpers import assert_contract, order_one
@@ -27,16 +28,17 @@ def test_forward_is_two_rectified_layers(rng):
     assert 0 < (h == 0).mean() < 1
 
 
-def test_contract(rng):
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_contract(rng, channels):
     """Shapes, dtypes, pure functions, and gradients by the complex step."""
-    pixels = HEIGHT * WIDTH
+    pixels = HEIGHT * WIDTH * (3 if channels else 1)
     shapes = {"W_1": (pixels, H), "b_1": (H,), "W_2": (H, H), "b_2": (H,)}
     assert_contract(
         rng,
         fully_connected_network,
-        ((HEIGHT, WIDTH), H),
+        ((HEIGHT, WIDTH, *channels), H),
         shapes,
-        {"images": (B, HEIGHT, WIDTH)},
+        {"images": (B, HEIGHT, WIDTH, *channels)},
         (B, H),
         skips=True,
     )

@@ -53,7 +53,7 @@ def test_it_equals_the_reference(rng, name):
     drawn = whole_image.init(np.random.default_rng(5), config, np.float64)
     assert all(np.array_equal(flat(drawn)[name], params[name]) for name in params)
     assert parameters.shapes(drawn) == whole_image.shapes(config)
-    images = rng.random((3, *config.scene_shape))
+    images = rng.random((3, *config.input_shape))
     ours = whole_image.rollout(drawn, images, None, config, None, 2)
     rows = roll_out(params, images, None, config, None, 2)
     grid.assert_close(ours.logits[0], [row.logits[0] for row in rows])

@@ -45,6 +45,15 @@ def test_no_displacement_changes_nothing(rng):
     assert np.array_equal(deform(images, 0.0, rng), images)
 
 
+def test_the_channels_of_a_colour_image_move_together(rng):
+    """Each as if it were alone, by the same displacements."""
+    images = rng.integers(0, 256, (5, 12, 9, 3), np.uint8)
+    deformed = deform(images, 1.5, np.random.default_rng(1))
+    for c in range(3):
+        alone = deform(images[..., c], 1.5, np.random.default_rng(1))
+        assert np.array_equal(deformed[..., c], alone)
+
+
 def test_a_grid_point_moves_by_the_standard_deviation():
     """On a ramp, a pixel's value tells how far it was sent."""
     ramp = np.tile(np.arange(50, 150, dtype=np.uint8), (4000, 2, 1))

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ramnp.datasets.images import as_images, as_labels, border, doubts, to_bytes
+from ramnp.datasets.images import (
+    as_images,
+    as_labels,
+    border,
+    doubts,
+    in_channels,
+    in_colour,
+    to_bytes,
+)
 from ramnp.support.errors import DataError
 
 BYTES = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
@@ -52,6 +60,15 @@ def test_colour_is_made_grey_as_pillow_does_or_kept():
     repeated = as_images(BYTES, channels=3)
     assert repeated.shape == (*BYTES.shape, 3)
     assert (repeated == BYTES[..., None]).all()
+
+
+def test_channels_stay_as_they_are_where_none_are_asked_for():
+    """None keeps grey grey and colour in colour; in_colour tells them apart."""
+    for images, colour in ((BYTES, False), (COLOUR, True)):
+        assert np.array_equal(as_images(images, channels=None), images)
+        assert in_colour(images) is colour
+        assert in_colour(in_channels(images, 3)) is colour
+        assert not in_colour(in_channels(images, 1))
 
 
 def with_value(value, dtype):
@@ -148,6 +165,9 @@ def test_suspicious_images_give_warnings_and_usual_ones_do_not():
     images[[4, 7]] = 3
     (blank,) = doubts(images)
     assert "2 of 9 images" in blank and "index 4" in blank
+    colour = np.repeat(images[..., None], 3, axis=3)
+    colour[4:8:3] = (255, 0, 0)  # one colour all over is blank, too
+    assert "2 of 9 images" in doubts(colour)[0]
 
 
 def test_the_border_is_the_background():

@@ -393,6 +393,23 @@ def test_images_are_inverted_resized_and_given_colour(rng, genuine, no_fetch):
     assert "28 x 28 pixels are resized to 14 x 20" in loaded.notes[0]
 
 
+def test_what_became_of_colour_is_told_once(rng, genuine, no_fetch):
+    """Turned grey unless it is asked for; asked for where there is none."""
+    images, labels = digits(rng, 28)
+    coloured = np.stack([images, images // 2, images // 3], axis=3)
+    np.savez(
+        "own.npz", x_train=coloured, y_train=labels, x_test=coloured, y_test=labels
+    )
+    note, *rest = mnist.load("own.npz").notes
+    assert note == "images in colour are turned grey: keep their colour by --channels 3"
+    loaded = mnist.load("own.npz", channels=3)
+    assert [*loaded.notes] == rest and np.array_equal(loaded.test.images, coloured)
+    for grey in (images, np.stack([images] * 3, axis=3)):
+        np.savez("own.npz", images=grey, labels=labels)
+        assert not any("grey" in note for note in mnist.load("own.npz").notes)
+        assert "leave out --channels 3" in mnist.load("own.npz", channels=3).notes[0]
+
+
 def test_what_looks_wrong_is_noted(rng, genuine, no_fetch):
     images, _ = digits(rng, 28)
     save_npz(rng, images=255 - images)

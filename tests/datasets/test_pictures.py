@@ -32,6 +32,25 @@ def test_every_mode_gives_the_grey_that_one_sees(tmp_path, mode):
     assert (pixels[:, :20] == 255).all() and (pixels[:, 20:] == 0).all()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA", "CMYK"])
+def test_colour_that_is_lost_is_told(tmp_path, mode):
+    """It is what one sees that counts, not the mode, nor traces as a JPEG has them."""
+    coloured = saved(tmp_path / "a.tif", halves().convert(mode))
+    assert pictures.in_colour(coloured)
+    (note,) = pictures.read_pictures([coloured])[1]
+    assert (
+        note == "pictures in colour are turned grey: keep their colour by --channels 3"
+    )
+    assert pictures.read_pictures([coloured], channels=3)[1] == []
+    if mode == "P":
+        return  # its palette has no faint colours
+    faint = halves(colours=((99, 101, 100), (220, 220, 228))).convert(mode)
+    faint = saved(tmp_path / "b.tif", faint)
+    assert not pictures.in_colour(faint) and pictures.read_pictures([faint])[1] == []
+    many = [faint] * 50 + [coloured] * 10
+    assert len(pictures.read_pictures(many)[1]) == 1
+
+
 def test_dark_16_bit_pictures_stay_dark(tmp_path):
     """The scale is that of the mode, not of the brightest pixel."""
     dim = Image.fromarray(np.full((4, 4), 257 * 9, np.uint16))

@@ -58,7 +58,8 @@ def places_of_spot(split, rng, config, count, **options):
 @pytest.mark.parametrize("name", grid.CONFIGS)
 def test_scenes_equal_the_reference(name, float64):
     """Place, clutter, shift, deformation and clipping, pixel by pixel."""
-    config, split = grid.CONFIGS[name], grid.DIGITS.train
+    config = grid.CONFIGS[name]
+    split = grid.digits_of(config).train
     for augmented in (False, True):
         one, other = np.random.default_rng(5), np.random.default_rng(5)
         index = np.array([4, 0, 0, 2])

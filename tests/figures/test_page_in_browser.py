@@ -5,6 +5,7 @@ Needs Playwright for Python (the extra `browser`) and Chromium, as Debian instal
 
 import base64
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -48,6 +49,10 @@ ODD = {
             "num_classes": 12,
             "first_glimpse": "center",
         },
+    ),
+    "colour, clutter, two scales": (
+        (11, 14),
+        {"channels": 3, "background": 0.3, "num_clutter": 2, "clutter_size": 4},
     ),
     "random policy": ((12, 12), {"policy": "random", "num_scales": 1}),
     "random policy from the centre": (
@@ -160,7 +165,8 @@ def odd(name, rng):
             if key.startswith("b_"):  # zeros would hide a bias that is left out
                 arrays[key] = rng.standard_normal(array.shape).astype(np.float32)
     params["location"]["W_mu"] *= 3  # it looks beyond the border, too
-    images = rng.integers(256, size=(COUNT, height, width)).astype(np.uint8)
+    shape = COUNT, height, width, *config.input_shape[2:]
+    images = rng.integers(256, size=shape).astype(np.uint8)
     floats = images * np.float32(1 / 255)
     agent = Agent(params, config, 0.2)
     names = [f"class {c}" for c in range(config.num_classes)]
@@ -187,6 +193,7 @@ def rollouts(tab, images, draws=None):
                 "bytes": base64.b64encode(pixels.tobytes()).decode(),
                 "height": images.shape[1],
                 "width": images.shape[2],
+                "channels": math.prod(images.shape[3:]),
             },
             draws,
         ],
@@ -491,6 +498,47 @@ def test_a_photo_of_ink_on_paper_is_read(visit, digits, tmp_path, rng):
             path.write_bytes(content)
         tab.set_input_files("#upload", path)
         wait_for(tab, f"element('upload-note').textContent.includes(\"{message}\")")
+
+
+def test_colour_is_shown_and_seen(visit, tmp_path, rng):
+    """A scene, what the retina saw, clutter, a picture, a drawing: each channel."""
+    _, scenes, html = odd("colour, clutter, two scales", rng)
+    tab = visit(html)
+    first = tab.evaluate("[...state.scene.pixels]")
+    assert np.allclose(first, scenes[0].ravel(), atol=1e-6)
+    # Pixel by pixel on the canvas, and cell by cell on the retina.
+    shown = """(canvas) => [...canvas.getContext("2d").getImageData(
+        0, 0, canvas.width, canvas.height).data].filter((_, i) => i % 4 < 3)"""
+    assert np.allclose(
+        tab.evaluate(f"({shown})(state.picture)"), 255 * scenes[0].ravel(), atol=1
+    )
+    patches = tab.evaluate(f"patchesOf(state.steps[0]).flatMap({shown})")
+    rho = tab.evaluate("[...state.steps[0].rho_t]")
+    assert np.allclose(patches, 255 * np.array(rho), atol=1)
+    piece = tab.evaluate(
+        """() => { const {image} = drawClutter(otherDigits, -1, 4, testScenes[0]);
+                   return [...image.pixels]; }"""
+    )
+    squares = np.lib.stride_tricks.sliding_window_view(
+        np.rint(255 * scenes).astype(np.uint8), (4, 4, 3), (1, 2, 3)
+    )
+    crop = np.rint(255 * np.reshape(piece, (4, 4, 3)))
+    assert (squares == crop).all(axis=(-3, -2, -1)).any()
+
+    # A picture of two colours keeps them; ink of a drawing is white.
+    pixels = np.zeros((22, 28, 3), np.uint8)
+    pixels[:, :14], pixels[:, 14:] = (200, 100, 0), (0, 50, 250)
+    Image.fromarray(pixels).save(tmp_path / "two.png")
+    tab.evaluate("element('ink').checked = false; element('clutter').value = 0")
+    tab.set_input_files("#upload", tmp_path / "two.png")
+    wait_for(tab, "state.index === null")
+    seen = np.reshape(tab.evaluate("[...state.piece.image.pixels]"), (11, 14, 3))
+    assert np.allclose(seen, pixels[::2, ::2] / 255, atol=0.02)
+    draw(tab, ONE)
+    drawn = np.reshape(tab.evaluate("[...state.piece.image.pixels]"), (11, 14, 3))
+    assert drawn.max() > 0.3 and (drawn == drawn[..., :1]).all()
+    tab.click("#clear")
+    assert tab.evaluate("state.scene.pixels.length") == 11 * 14 * 3
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

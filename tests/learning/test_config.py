@@ -62,13 +62,14 @@ def test_exclusive_bounds(name, above):
 
 @pytest.mark.parametrize("name, choices", with_bound("choices"))
 def test_choices(name, choices):
-    """Each choice is allowed; for any other word, the error names them all."""
+    """Each choice is allowed; for any other value, the error names them all."""
     for choice in choices:
         Config(**{name: choice, "num_rollouts": 2})
-    for wrong in ("", "nonsense", next(iter(choices)).upper()):
+    words = ("", "nonsense", str(next(iter(choices))).upper())
+    for wrong in words if FIELDS[name].type is str else (0, 2, 4):
         line = refused(**{name: wrong})
         assert line.startswith(option_name(name) + " ")
-        assert all(choice in line for choice in choices)
+        assert all(str(choice) in line for choice in choices)
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -95,7 +96,12 @@ def test_every_field_has_a_help_text(name):
     spec = FIELDS[name]
     assert type(spec.default) is spec.type
     assert spec.metadata["help"]
-    kind = {int: ["low"], float: ["low", "above"], str: ["choices"], bool: []}
+    kind = {
+        int: ["low", "choices"],
+        float: ["low", "above"],
+        str: ["choices"],
+        bool: [],
+    }
     given = [key for key in kind[spec.type] if spec.metadata[key] is not None]
     assert len(given) == bool(kind[spec.type])
 
@@ -164,6 +170,14 @@ def test_a_bounded_mean_by_its_former_name():
         )
     for wrong in (1, "True ", [1]):
         assert refused(locator_tanh=wrong).startswith("--locator-bound ")
+
+
+def test_the_shape_of_a_scene():
+    """Height, width and, in colour, channels; a canvas is a square."""
+    size = {"image_height": 20, "image_width": 30}
+    assert Config(**size).scene_shape == Config(**size).input_shape == (20, 30)
+    assert Config(**size, channels=3).input_shape == (20, 30, 3)
+    assert Config(**size, channels=3, canvas_size=60).input_shape == (60, 60, 3)
 
 
 def test_settings_cannot_be_changed():

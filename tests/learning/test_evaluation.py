@@ -40,7 +40,7 @@ def test_errors_and_result_equal_the_reference(name, float64, pool):
     agent = Agent(nested(params), config, 0.25)
     errors = {}
     for which, sampled in itertools.product(("valid", "test"), (True, False)):
-        split = getattr(grid.DIGITS, which)
+        split = getattr(grid.digits_of(config), which)
         rollouts = 3 if sampled else 1
         wrong = evaluation.count_errors(
             agent, split, which, pool, rollouts, deterministic=not sampled
@@ -55,7 +55,7 @@ def test_errors_and_result_equal_the_reference(name, float64, pool):
         assert behaviour == pytest.approx(expected["behaviour"])
         errors[which, sampled] = expected
     training = {"seconds": 3.5, "images_per_second": 7.0}
-    result = evaluation.test_result(agent, training, grid.DIGITS, pool, 3)
+    result = evaluation.test_result(agent, training, grid.digits_of(config), pool, 3)
     sampled, settled = errors["test", True], errors["test", False]
     assert result["test_error"] == pytest.approx(sampled["after_glimpse"][-1])
     assert result["test_error_rollouts"] == pytest.approx(sampled["of_mean"])
@@ -67,7 +67,7 @@ def test_errors_and_result_equal_the_reference(name, float64, pool):
     assert result["seed"] == config.seed and result["epochs"] == config.epochs
     assert result["num_parameters"] == sum(p.size for p in params.values())
     assert result["seconds"] == 3.5 and result["images_per_second"] == 7.0
-    assert result["data_sha256"] == grid.DIGITS.sha256
+    assert result["data_sha256"] == grid.digits_of(config).sha256
     assert result["class_errors"] == pytest.approx(sampled["class_errors"])
 
 

@@ -14,7 +14,8 @@ from tests.reference_trainer import gradient_of_batch
 @pytest.mark.parametrize("name", grid.CONFIGS)
 def test_the_gradient_of_a_batch_is_that_of_the_plain_loss(name, float64):
     """For every pair of options: the complex step of the loss, summed over shards."""
-    config, split, std = grid.CONFIGS[name], grid.DIGITS.train, 0.2
+    config, std = grid.CONFIGS[name], 0.2
+    split = grid.digits_of(config).train
     state, reference = initial(config, 5, np.float64), grid.reference(config)
     state.vector *= 2  # so that means of the policy reach the border
     params = {key: 2 * array for key, array in reference.params.items()}

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from ramnp.agent import model
 from ramnp.comparison import whole_image
+from ramnp.datasets.images import as_images
 from ramnp.datasets.splits import Digits
 from ramnp.learning import predictor
 from ramnp.learning.config import Config
@@ -129,6 +131,29 @@ def test_every_form_of_an_image_gives_the_same_answer(agent, images):
     black_and_white = np.where(images > 99, 255, 0).astype(np.uint8)
     as_bool = agent.predict(images > 99)
     assert all(map(np.array_equal, as_bool, agent.predict(black_and_white)))
+
+
+def test_an_agent_in_colour_takes_colour_alone(images, rng):
+    """In every form; grey images, or a single image, are one line."""
+    config = small_config(channels=3)
+    agent = Agent(model.init(rng, config), config, 0.1)
+    colour = np.stack([images, ~images, images // 2], axis=3)
+    seen = agent.predict(colour)
+    for form in (np.moveaxis(colour, 3, 1), colour.tolist(), colour.astype(int)):
+        assert all(map(np.array_equal, seen, agent.predict(form)))
+    assert not np.allclose(
+        seen.probabilities, agent.predict(colour[..., ::-1]).probabilities
+    )
+    for wrong in (images, images[..., None], colour[0]):
+        with pytest.raises(UserError, match="trained in colour; give .*images.None"):
+            agent.predict(wrong)
+
+
+def test_an_agent_in_grey_sees_the_grey_of_colour(agent, images):
+    """As its training images were read."""
+    colour = np.stack([images, ~images, images // 2], axis=3)
+    seen = agent.predict(colour)
+    assert all(map(np.array_equal, seen, agent.predict(as_images(colour))))
 
 
 def test_an_image_gets_the_same_answer_in_any_batch(agent, rng):

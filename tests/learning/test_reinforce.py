@@ -84,7 +84,7 @@ def test_the_learning_signal_equals_the_reference(rng, name):
     """Returns, advantages and losses, with the options and the σ that are given."""
     config, std, total = grid.CONFIGS[name], 0.4, 11
     params = grid.reference(config).params
-    images, M = rng.random((3, 6, 5)), config.num_rollouts
+    images, M = rng.random((3, 6, 5, *config.input_shape[2:])), config.num_rollouts
     labels = np.tile([2, 0, 1], M)
     seed = rng.integers(1000)
     signal = reinforce.learning_signal(

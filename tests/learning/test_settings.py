@@ -17,7 +17,7 @@ from ramnp.learning.config import Config
 from ramnp.learning.gradient import batch_gradient
 from ramnp.learning.state import STREAMS, initial
 from ramnp.learning.trainer import Trainer
-from tests.grid import CONFIGS, DIGITS
+from tests.grid import CONFIGS, digits_of
 
 BASE = dataclasses.replace(CONFIGS["the paper"], num_rollouts=2, deformation=0.7)
 FC, CONV = {"model": "fc"}, {"model": "conv"}
@@ -70,6 +70,7 @@ TABLE = {
     "classify_every_step": (True, GRADIENT),
     "image_height": (5, set()),  # of the data: whole images alone need to know
     "image_width": (6, set()),
+    "channels": (3, WEIGHTS | ALL_SCENES),  # and so are the images
     "resize": (True, set()),  # when the data are read
     "invert": (True, set()),
     "fc_size": (5, WEIGHTS - {"later locations"}, FC),
@@ -123,16 +124,17 @@ def observe(config, change_streams=lambda streams: None):
         calls.append((images, trajectory.locations, trajectory.logits))
         return trajectory
 
+    digits = digits_of(config)
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
         for module in (model, whole_image):
             patch.setattr(module, "rollout", functools.partial(spy, module.rollout))
-        state = initial(config, len(DIGITS.train.labels))
+        state = initial(config, len(digits.train.labels))
         seen = {"initial weights": state.vector.copy(), "order": state.order}
         change_streams(state.streams)
-        trainer = Trainer(config, DIGITS.train, state)
+        trainer = Trainer(config, digits.train, state)
         grads, _ = batch_gradient(
             trainer.params,
-            DIGITS.train,
+            digits.train,
             state.order[: config.batch_size],
             {name: copy.deepcopy(rngs[0]) for name, rngs in state.streams.items()},
             config,
@@ -151,7 +153,7 @@ def observe(config, change_streams=lambda streams: None):
                     seen["later locations"] = locations[1:]
             seen["last scenes"] = calls[0][0]
             calls.clear()
-            wrong = evaluation.count_errors(trainer.agent, DIGITS.valid, "valid", pool)
+            wrong = evaluation.count_errors(trainer.agent, digits.valid, "valid", pool)
             seen["validation scenes"], *seen["validation rollouts"] = calls[0]
             trainer.end_epoch(wrong)
         seen["last parameters"] = state.vector.copy()
@@ -162,7 +164,7 @@ def observe(config, change_streams=lambda streams: None):
         )
         calls.clear()
         row = dict.fromkeys(("seconds", "images_per_second"), 0)
-        evaluation.test_result(agent, row, DIGITS, pool, config.rollouts)
+        evaluation.test_result(agent, row, digits, pool, config.rollouts)
         seen["test rollouts"] = [call[1:] for call in calls]
     return seen
 

@@ -50,13 +50,13 @@ def test_a_run_equals_the_reference(name, float64):
     """
     config = grid.CONFIGS[name]
     state, compared = initial(config, 5, np.float64), Compared(config)
-    trainer = Trainer(config, grid.DIGITS.train, state)
+    trainer = Trainer(config, grid.digits_of(config).train, state)
     if config.model == "ram":  # let means of the policy reach the border
         for vector in filter(len, (state.vector, state.average)):
             parameters.views(vector, trainer.shapes)["location"]["W_mu"] *= 10
         compared.reference.params["location.W_mu"] *= 10
     with ThreadPoolExecutor(1) as pool:
-        train(trainer, grid.DIGITS.valid, pool, compared)
+        train(trainer, grid.digits_of(config).valid, pool, compared)
     assert compared.reference.epoch == config.epochs
 
 

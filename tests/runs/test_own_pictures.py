@@ -1,10 +1,13 @@
 """Picture files become images like those of the training, and it is said how."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 import ramnp
+from ramnp.learning.predictor import Agent
 from ramnp.runs import own_pictures
 from ramnp.support.errors import UserError
 
@@ -73,6 +76,26 @@ def test_a_picture_of_the_size_of_a_scene_is_taken_as_it_is(agent, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "e.png")
     (scene,), (words,) = own_pictures.prepare([str(tmp_path / "e.png")], agent)
     assert np.array_equal(scene, pixels) and words == "60 x 60 pixels, grey"
+
+
+def test_colour_is_kept_for_an_agent_that_sees_it(agent, tmp_path):
+    """And told: kept, turned grey, or the same in all channels."""
+    config = dataclasses.replace(
+        agent.config, channels=3, image_height=20, image_width=30, canvas_size=40
+    )
+    data = {"sha256": "0", "brightness": 0.5}
+    colourful = Agent({}, config, 0.1, data)
+    Image.new("RGB", (60, 40), (250, 120, 0)).save(tmp_path / "a.png")
+    Image.new("L", (60, 40), 120).save(tmp_path / "b.png")
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    images, (colour, grey) = own_pictures.prepare(paths, colourful, invert=False)
+    assert images.shape == (2, 40, 40, 3)
+    assert (images[0, 10:30, 5:35] == (250, 120, 0)).all()
+    assert (images[1, 10:30, 5:35] == 120).all() and not images[:, :10].any()
+    assert "40 x 60 pixels, in colour" in colour and "grey, in all channels" in grey
+    grey = colourful._replace(config=dataclasses.replace(config, channels=1))
+    _, (turned, _) = own_pictures.prepare(paths, grey, invert=False)
+    assert "turned grey" in turned
 
 
 def test_a_picture_far_from_the_training_data_is_a_warning(agent, tmp_path, capsys):

@@ -10,16 +10,21 @@
 
 // Return S, where S[y, x] is the sum of image - background over all pixels above and to
 // the left of the corner (x, y). Any rectangle's sum then takes four reads of S.
-function summedArea({ pixels, width, height }, background = 0) {
+function summedArea({ pixels, width, height, channels = 1 }, background = 0, channel = 0) {
   const S = new Float64Array((width + 1) * (height + 1));
   for (let y = 0; y < height; y++) {
     let row = 0;
     for (let x = 0; x < width; x++) {
-      row += pixels[y * width + x] - background;
+      row += pixels[(y * width + x) * channels + channel] - background;
       S[(y + 1) * (width + 1) + x + 1] = S[y * (width + 1) + x + 1] + row;
     }
   }
   return { S, width, height, background };
+}
+
+// Return the summed area of each channel of an image.
+function summedAreas(image, background) {
+  return Array.from({ length: image.channels ?? 1 }, (_, c) => summedArea(image, background, c));
 }
 
 // Return the mean of the image over a rectangle, whose edges may cut pixels in parts
@@ -65,15 +70,15 @@ function windowsAt(l_t, { width, height }, { patch_size, num_scales, scale_facto
 }
 
 // Return ρ_t: each cell is the mean of the image over the area that it covers, scale by
-// scale, row by row.
-function glimpseSensor(area, windows, patch) {
+// scale, row by row, in each channel.
+function glimpseSensor(areas, windows, patch) {
   const rho_t = [];
   for (const [left, top, right] of windows) {
     const cell = (right - left) / patch;
     for (let row = 0; row < patch; row++) {
       for (let column = 0; column < patch; column++) {
         const x = left + column * cell, y = top + row * cell;
-        rho_t.push(mean(area, x, y, x + cell, y + cell));
+        for (const area of areas) rho_t.push(mean(area, x, y, x + cell, y + cell));
       }
     }
   }
@@ -135,7 +140,7 @@ function rollout(agent, image, options = {}) {
   const { params, config } = agent;
   const { T = config.num_glimpses, policy = config.policy, std = agent.location_std } = options;
   const { draws = [], chosen = [] } = options;
-  const area = summedArea(image, config.background);
+  const areas = summedAreas(image, config.background);
   const steps = [];
   let h_t = new Float64Array(params.core.b_h.length);
   let mu_t = null;
@@ -143,7 +148,7 @@ function rollout(agent, image, options = {}) {
     const place = chosen[t] ?? locate(t, mu_t, policy, std, draws[t], config.first_glimpse);
     const l_t = Array.from(place, Math.fround);
     const windows = windowsAt(l_t, image, config);
-    const rho_t = glimpseSensor(area, windows, config.patch_size);
+    const rho_t = glimpseSensor(areas, windows, config.patch_size);
     const g_t = glimpseNetwork(params.glimpse, rho_t, l_t);
     h_t = coreNetwork(params.core, h_t, g_t);
     const probabilities = actionNetwork(params.action, h_t);

@@ -80,8 +80,8 @@ async function takeUpload() {
   if (!file) return;
   pause();
   try {
-    const photo = await readPhoto(file);
     const onPaper = element("ink").checked;
+    const photo = await readPhoto(file, onPaper ? 1 : channels);
     const image = onPaper
       ? digitFromPhoto(photo, digitSize.width, digitSize.height)
       : fitPicture(photo, digitSize.width, digitSize.height, config.background);
@@ -95,8 +95,8 @@ async function takeUpload() {
   }
 }
 
-// Read a picture as brightness, at most 300 pixels a side.
-async function readPhoto(file) {
+// Read a picture as brightness or, with 3 channels, in colour, at most 300 pixels a side.
+async function readPhoto(file, channels) {
   const bitmap = await createImageBitmap(file);
   const scale = Math.min(1, 300 / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
@@ -108,9 +108,11 @@ async function readPhoto(file) {
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   const rgba = context.getImageData(0, 0, canvas.width, canvas.height).data;
-  const pixels = Float32Array.from({ length: canvas.width * canvas.height }, (_, i) =>
-    (0.299 * rgba[4 * i] + 0.587 * rgba[4 * i + 1] + 0.114 * rgba[4 * i + 2]) / 255);
-  return { pixels, width: canvas.width, height: canvas.height };
+  const pixels = Float32Array.from({ length: canvas.width * canvas.height * channels }, (_, i) =>
+    channels === 3
+      ? rgba[4 * Math.floor(i / 3) + (i % 3)] / 255
+      : (0.299 * rgba[4 * i] + 0.587 * rgba[4 * i + 1] + 0.114 * rgba[4 * i + 2]) / 255);
+  return { pixels, width: canvas.width, height: canvas.height, channels };
 }
 
 // Draw on the pad with mouse, pen or finger; the agent looks when the pen rests.
@@ -125,7 +127,7 @@ function watchPad() {
     drawPad();
     const image = digitFromStrokes(strokes, digitSize.width, digitSize.height);
     if (state.index === null && strokes.length > 1) {
-      state.piece.image = image; // the place and the clutter stay
+      state.piece.image = inChannels(image, channels); // the place and the clutter stay
       replay();
     } else takeImage(image);
   };
@@ -239,7 +241,7 @@ function setUp() {
   const widest = patch_size * scale_factor ** (num_scales - 1);
   document.title = `${data.name}: watch it look`;
   element("summary").textContent =
-    `The trained agent “${data.name}” reads a ${height} × ${width} image through ${num_glimpses} ` +
+    `The trained agent “${data.name}” reads a ${height} × ${width} image ${channels === 3 ? "in colour " : ""}through ${num_glimpses} ` +
     `${num_glimpses === 1 ? "glimpse" : "glimpses"} of ${patch_size} × ${patch_size} cells${scales}. ` +
     "Draw something, and see how it finds out what it is.";
   element("sensor-text").textContent =

@@ -7,8 +7,8 @@ const agent = loadAgent(data);
 const { config } = agent;
 const testScenes = loadImages(data.scenes);
 const otherDigits = loadImages(data.digits);
-const { width, height } = testScenes[0];
-const digitSize = data.digits;
+const { width, height, channels } = testScenes[0];
+const digitSize = { width: data.digits.width, height: data.digits.height };
 // Agents that know dark ink on bright paper get it: judged by a corner of their scenes.
 const brightPaper = testScenes.reduce((sum, scene) => sum + scene.pixels[0], 0) > testScenes.length / 2;
 const learned = config.policy === "learned";
@@ -71,7 +71,7 @@ function takeTestScene(index) {
 // Show an image that somebody drew or photographed, at a random place.
 function takeImage(image, inverted = brightPaper) {
   useScene({
-    piece: { image, x: randomUpTo(width - image.width), y: randomUpTo(height - image.height) },
+    piece: { image: inChannels(image, channels), x: randomUpTo(width - image.width), y: randomUpTo(height - image.height) },
     paper: 0,
     label: null,
     index: null,

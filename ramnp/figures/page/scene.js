@@ -1,6 +1,7 @@
 /* What the agent looks at: test scenes, drawn digits, pictures, clutter.
 
-   An image is {pixels, width, height} with one number per pixel, 0 (black) to 1. */
+   An image is {pixels, width, height, channels}: for each pixel one number from 0 (black)
+   to 1 or, in colour, three: red, green, blue. Without `channels` it has one. */
 "use strict";
 
 // Return the digit that these strokes draw, as MNIST's were made: the longer side is
@@ -115,13 +116,23 @@ function fitPicture(picture, width, height, background) {
 // Return the picture enlarged by `scale`, its point (x, y) in the middle of the result:
 // each pixel is the mean over the area that it covers, as in the sensor.
 function resample(picture, x, y, scale, width, height, background = 0) {
-  const area = summedArea(picture, background);
-  const pixels = Float32Array.from({ length: width * height }, (_, i) => {
-    const left = x + ((i % width) - width / 2) / scale;
-    const top = y + (Math.floor(i / width) - height / 2) / scale;
-    return mean(area, left, top, left + 1 / scale, top + 1 / scale);
+  const areas = summedAreas(picture, background);
+  const channels = areas.length;
+  const pixels = Float32Array.from({ length: width * height * channels }, (_, i) => {
+    const pixel = Math.floor(i / channels);
+    const left = x + ((pixel % width) - width / 2) / scale;
+    const top = y + (Math.floor(pixel / width) - height / 2) / scale;
+    return mean(areas[i % channels], left, top, left + 1 / scale, top + 1 / scale);
   });
-  return { pixels, width, height };
+  return { pixels, width, height, channels };
+}
+
+// Return a grey image with this many channels, all the same; others as they are.
+function inChannels(image, channels) {
+  if ((image.channels ?? 1) === channels) return image;
+  const pixels = Float32Array.from({ length: image.pixels.length * channels }, (_, i) =>
+    image.pixels[Math.floor(i / channels)]);
+  return { ...image, pixels, channels };
 }
 
 // Cut a random square of `size` pixels from another digit, for a random place in the
@@ -130,14 +141,15 @@ function drawClutter(digits, except, size, scene) {
   let index = Math.floor(Math.random() * (digits.length - 1));
   if (index >= except) index += 1;
   const digit = digits[index];
+  const { channels = 1 } = digit;
   const x = randomUpTo(digit.width - size), y = randomUpTo(digit.height - size);
-  const pixels = new Float32Array(size * size);
+  const pixels = new Float32Array(size * size * channels);
   for (let row = 0; row < size; row++) {
-    const start = (y + row) * digit.width + x;
-    pixels.set(digit.pixels.subarray(start, start + size), row * size);
+    const start = ((y + row) * digit.width + x) * channels;
+    pixels.set(digit.pixels.subarray(start, start + size * channels), row * size * channels);
   }
   return {
-    image: { pixels, width: size, height: size },
+    image: { pixels, width: size, height: size, channels },
     x: randomUpTo(scene.width - size),
     y: randomUpTo(scene.height - size),
   };
@@ -151,24 +163,26 @@ function randomUpTo(largest) {
 // Return a scene: on empty paper, pieces {image, x, y} are added and the sum is clipped
 // at white; then it is inverted, if asked for.
 function compose(pieces, width, height, paper = 0, inverted = false) {
-  const pixels = new Float32Array(width * height).fill(paper);
+  const { channels = 1 } = pieces[0].image;
+  const pixels = new Float32Array(width * height * channels).fill(paper);
   for (const { image, x, y } of pieces) {
     const right = Math.min(image.width, width - x), bottom = Math.min(image.height, height - y);
     for (let row = Math.max(0, -y); row < bottom; row++) {
-      for (let column = Math.max(0, -x); column < right; column++) {
-        pixels[(y + row) * width + x + column] += image.pixels[row * image.width + column];
+      const from = row * image.width * channels, to = ((y + row) * width + x) * channels;
+      for (let i = Math.max(0, -x) * channels; i < right * channels; i++) {
+        pixels[to + i] += image.pixels[from + i];
       }
     }
   }
   const clipped = pixels.map((value) => Math.min(Math.max(value, 0), 1));
-  return { pixels: inverted ? clipped.map((value) => 1 - value) : clipped, width, height };
+  return { pixels: inverted ? clipped.map((value) => 1 - value) : clipped, width, height, channels };
 }
 
-// Return the images that ramnp/figures/page.py wrote: a byte per pixel, base64.
-function loadImages({ bytes, width, height }) {
+// Return the images that ramnp/figures/page.py wrote: bytes as base64.
+function loadImages({ bytes, width, height, channels = 1 }) {
   const all = Float32Array.from(decodeBytes(bytes), (byte) => byte / 255);
-  const size = width * height;
+  const size = width * height * channels;
   return Array.from({ length: all.length / size }, (_, i) => {
-    return { pixels: all.subarray(i * size, (i + 1) * size), width, height };
+    return { pixels: all.subarray(i * size, (i + 1) * size), width, height, channels };
   });
 }

@@ -20,15 +20,16 @@ function timeColour(t, T) {
   return { fill: `rgb(${r}, ${g}, ${b})`, ink: g > 100 ? "#000" : "#fff" };
 }
 
-// Return a canvas with one pixel for each number from 0 (black) to 1 (white).
+// Return a canvas of pixels, each one number from 0 (black) to 1 (white) or three.
 function toCanvas(values, columns, rows) {
   const canvas = document.createElement("canvas");
   canvas.width = columns;
   canvas.height = rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
+  const channels = values.length / (columns * rows);
   for (let i = 0; i < columns * rows; i++) {
-    image.data.fill(255 * values[i], 4 * i, 4 * i + 3);
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = 255 * values[i * channels + (c % channels)];
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
@@ -37,9 +38,9 @@ function toCanvas(values, columns, rows) {
 
 // Return what the retina saw in a step, as one small canvas for each scale.
 function patchesOf(step) {
-  const size = config.patch_size;
+  const size = config.patch_size, length = step.rho_t.length / config.num_scales;
   step.patches ??= step.windows.map((_, j) =>
-    toCanvas(step.rho_t.slice(j * size * size, (j + 1) * size * size), size, size));
+    toCanvas(step.rho_t.slice(j * length, (j + 1) * length), size, size));
   return step.patches;
 }
 
