@@ -6,12 +6,15 @@ import os
 import tomllib
 
 from ramnp.learning.config import field_named, old_bound
-from ramnp.learning.recipes import fitted, make_config
+from ramnp.learning.recipes import FROM_DATA, fitted, make_config
 from ramnp.runs import agent_file, run_data, run_folder, tensorboard
 from ramnp.runs.options import add_settings, given_settings
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 from ramnp.support.files import write_atomically
+
+# Settings of how images are read.
+OF_IMAGES = ("image_height", "image_width", "channels", "resize", "invert")
 
 
 def parse(arguments):
@@ -111,21 +114,38 @@ def _settings_of(agent):
     return settings
 
 
+def _prepare(options, changes, start):
+    """Return the configuration and the Digits of a new run, from an agent or None."""
+    if not start or options.data:
+        return run_folder.prepare_run(changes, options.data)
+    digits = run_data.load_again(options.init_from, start)
+    config = dataclasses.asdict(start.config)
+    if any(changes.get(name, config[name]) != config[name] for name in OF_IMAGES):
+        return run_folder.prepare_run(changes, digits.path)
+    return fitted(digits, **changes), digits
+
+
+def _save_config(options, changes, start):
+    """Write the settings of the command as TOML; the data decides those of the task own."""
+    if changes.get("task") == "own":
+        config, _ = _prepare(options, changes, start)
+    else:
+        config = make_config(**changes)
+    fields = dataclasses.asdict(config)
+    # Size and classes are those of the data unless they were asked for.
+    for name in {*FROM_DATA} - changes.keys():
+        del fields[name]
+    # JSON strings, numbers and booleans are also valid TOML.
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in fields.items()]
+    write_atomically(options.save_config, "".join(lines))
+    print(f"settings: {options.save_config}")
+
+
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
     changes = _read_settings(options.config) if options.config else {}
     changes |= given_settings(options)
-    if options.save_config:
-        fields = dataclasses.asdict(make_config(**changes))
-        # Size and classes are those of the data unless they were asked for.
-        for name in {"image_height", "image_width", "num_classes"} - changes.keys():
-            del fields[name]
-        # JSON strings, numbers and booleans are also valid TOML.
-        lines = [f"{name} = {json.dumps(value)}\n" for name, value in fields.items()]
-        write_atomically(options.save_config, "".join(lines))
-        print(f"settings: {options.save_config}")
-        return 0
     if options.size:
         height, width = options.size
         changes |= {"image_height": height, "image_width": width, "resize": True}
@@ -134,18 +154,19 @@ def main(arguments):
     start = None
     if options.resume and options.init_from:
         raise UserError("--resume uses the run's own weights: leave out --init-from")
+    if options.resume and options.save_config:
+        raise UserError("--save-config saves settings of a new run: leave out --resume")
+    if options.init_from:
+        start = agent_file.load(options.init_from)
+        changes = _settings_of(start) | changes
+    if options.save_config:
+        _save_config(options, changes, start)
+        return 0
     if options.resume:
         config, digits = run_folder.read_run(folder, changes, options.data)
     else:
         run_folder.refuse_if_in_use(folder)
-        if options.init_from:
-            start = agent_file.load(options.init_from)
-            changes = _settings_of(start) | changes
-        if start and not options.data:
-            digits = run_data.load_again(options.init_from, start)
-            config = fitted(digits, **changes)
-        else:
-            config, digits = run_folder.prepare_run(changes, options.data)
+        config, digits = _prepare(options, changes, start)
     run_folder.run(
         config,
         digits,

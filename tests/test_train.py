@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 import ramnp
-from ramnp import train
+from ramnp import evaluate, train
 from ramnp.datasets.idx import idx_bytes
 from ramnp.learning.config import Config, option_name
 from ramnp.support.errors import UserError
-from tests.helpers import TINY_RUN, small_split, write_digits
+from tests.helpers import HUES, TINY_RUN, colour_split, small_split, write_digits
 from tests.processes import copy_run, metrics, outcome, saved
 
 
@@ -237,6 +237,71 @@ def test_an_agent_learns_to_tell_bars_apart(tmp_path, no_pictures):
     assert json.loads((folder / "result.json").read_text())["test_error"] < 33
 
 
+@pytest.fixture(scope="module")
+def hues(tmp_path_factory):
+    """The path of images in colour, and the folder of a run that learned them."""
+    home = tmp_path_factory.mktemp("hues")
+    images, labels = colour_split(0, 420)
+    names = [*HUES]
+    np.savez(home / "hues.npz", images=images, labels=labels, class_names=names)
+    data = ["--data", str(home / "hues.npz"), "--task=own", "--channels=3"]
+    settings = [*TINY_RUN, "--background=1", "--epochs=12", "--learning-rate=0.01"]
+    assert train.main([*settings, *data, "--run", str(home / "run")]) == 0
+    return home / "hues.npz", home / "run"
+
+
+def test_colour_is_learned(hues, capsys):
+    """Hues of the same brightness are told apart; so says evaluate, on the run's data."""
+    _, run = hues
+    result = json.loads((run / "result.json").read_text())
+    assert result["test_error"] < 5
+    assert json.loads((run / "config.json").read_text())["channels"] == 3
+    assert evaluate.main([str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == result
+    images, labels = colour_split(9, 30)
+    names = ramnp.load(run).predict(images).names
+    assert (names == np.array([*HUES])[labels]).mean() > 0.9
+    for name in ("glimpses.png", "glimpses.gif"):
+        with Image.open(run / name) as picture:
+            pixels = np.asarray(picture.convert("RGB"), int)
+        for hue in HUES.values():
+            assert (np.abs(pixels - hue).max(axis=2) < 12).any()
+    assert train.main(["--run", str(run), "--resume"]) == 0
+
+
+@pytest.mark.parametrize("model", ["fc", "conv"])
+def test_a_comparison_network_learns_colour(model, hues, tmp_path, no_pictures):
+    """It sees all channels of the whole image."""
+    settings = [f"--model={model}", "--channels=3", "--epochs=8", "--fc-size=16"]
+    settings += ["--filter-size=4", "--optimizer=adam", "--batch-size=24"]
+    data = ["--data", str(hues[0]), "--run", str(tmp_path / "run")]
+    assert train.main([*settings, *data]) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["test_error"] < 30  # chance is 67
+
+
+def test_a_run_in_colour_starts_from_one_in_grey(hues, tmp_path, capsys, no_pictures):
+    """The images are read anew, and the glimpse network is initialised anew."""
+    data, run = hues
+    grey = str(tmp_path / "grey")
+    assert train.main([*TINY_RUN, "--data", str(data), "--run", grey]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("images in colour are turned grey") == 1
+    for start, options, words in (
+        (grey, ["--channels=3"], "anew, because no weights fit: glimpse\n"),
+        (str(run), ["--channels=1", "--invert"], "turned grey"),
+    ):
+        folder = str(tmp_path / options[0])
+        given = ["--init-from", start, *options, "--epochs=1", "--run", folder]
+        assert train.main(given) == 0
+        assert words in capsys.readouterr().out
+        agent = ramnp.load(folder)
+        assert f"--channels={agent.config.channels}" == options[0]
+        # What --invert did to the training images shows in their mean.
+        expected = 1 - 0.83 if agent.config.invert else 0.83
+        assert agent.data["brightness"] == pytest.approx(expected, abs=0.06)
+
+
 def test_help_is_short_and_grouped(capsys):
     """--help explains what people change first, in the sections of the settings."""
     with pytest.raises(SystemExit):
@@ -297,6 +362,33 @@ def test_the_bound_of_the_mean_has_a_former_name(tmp_path, capsys):
     assert chosen("--recipe=paper", "--config", str(path)) == "tanh"
     new = "--locator-bound=hard-tanh"
     assert chosen("--config", str(path), new) == chosen(new) == "hard-tanh"
+
+
+def test_settings_that_the_data_decides_are_saved_as_decided(
+    hues, tmp_path, no_pictures
+):
+    """--config repeats the run, of the task own, from an agent, in another size."""
+    data, run = hues
+    path = str(tmp_path / "settings.toml")
+    for i, (source, options) in enumerate(
+        (
+            (
+                ["--data", str(data)],
+                ["--task=own", "--size", "10", "9", "--channels=3"],
+            ),
+            (["--init-from", str(run)], ["--invert", "--learning-rate=0.001"]),
+        )
+    ):
+        asked = [*source, *options, "--epochs=1"]
+        assert train.main([*asked, "--save-config", path]) == 0
+        runs = [tmp_path / f"{name}{i}" for name in ("one", "other")]
+        train.main([*asked, "--run", str(runs[0])])
+        train.main([*source, "--config", path, "--run", str(runs[1])])
+        assert outcome(runs[0]) == outcome(runs[1])
+        fields = json.loads((runs[1] / "config.json").read_text())
+        assert fields["background"] == 1 and fields["task"] == "own"
+    with pytest.raises(UserError, match="leave out --resume"):
+        train.main(["--run", str(runs[0]), "--resume", "--save-config", path])
 
 
 @pytest.mark.parametrize(
