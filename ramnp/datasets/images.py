@@ -11,6 +11,7 @@ from ramnp.support.errors import DataError
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 # In bytes: a smaller range of pixels is taken for a mistake in their scale.
 LEAST_CONTRAST = 32
+REMEDY = "scale the pixels to 0..255, or as floats to 0..1, and only once"
 BRIGHT = 160  # a background at least this bright suggests dark ink on white
 
 
@@ -53,18 +54,20 @@ def in_colour(images: np.ndarray) -> bool:
 def _as_array(values, name, advice):
     try:
         values = np.asarray(values)
+        if values.dtype == object:  # perhaps an array of arrays of one shape
+            values = np.asarray(values.tolist())
     except ValueError as error:
         raise DataError(f"{name} are not all of one shape: {advice}") from error
     if values.dtype == object:
-        raise DataError(f"{name} are Python objects of several shapes: {advice}")
+        raise DataError(f"{name} are Python objects, not numbers: {advice}")
     return values
 
 
 def _as_shape(images):
     """Return images as (B, H, W) or (B, H, W, 3 or 4), by their number of axes."""
     shape = images.shape
-    if images.ndim == 2 and shape[1] == (side := math.isqrt(shape[1])) ** 2 > 0:
-        return images.reshape(-1, side, side)
+    if images.ndim == 2:
+        return _as_squares(images)
     if images.ndim == 4 and shape[3] not in (1, 3, 4) and shape[1] in (1, 3, 4):
         images = np.moveaxis(images, 1, 3)
     if images.ndim == 4 and images.shape[3] == 1:
@@ -76,6 +79,32 @@ def _as_shape(images):
             "height, width, 3) in colour; a single image is images[None]"
         )
     return images
+
+
+def _as_squares(images):
+    """Return rows (B, side²) as (B, side, side); raise DataError for colour."""
+    length = images.shape[1]
+    side = math.isqrt(length)
+    if 0 < length == side**2 and not _every_fourth_is_opaque(images):
+        return images.reshape(-1, side, side)
+    for channels in (3, 4):
+        side = math.isqrt(length // channels)
+        if side > 1 and length == channels * side**2:
+            raise DataError(
+                f"rows of {length} values are taken for {channels} x {side} x {side}, "
+                f"in colour: give an .npz of images (count, {side}, {side}, {channels})"
+            )
+    raise DataError(
+        f"rows of {length} values are no squares: give an .npz of images (count, "
+        "height, width); a single image is images[None]"
+    )
+
+
+def _every_fourth_is_opaque(rows):
+    """Return whether rows seem to hold red, green, blue and alpha, pixel by pixel."""
+    if rows.shape[1] % 4 or not len(rows):
+        return False
+    return rows.shape[1] > 16 and rows[:, 3::4].min() == rows.max() > rows.min()
 
 
 def _as_range(images):
@@ -91,7 +120,9 @@ def _as_range(images):
             return images
         if math.isnan(low):
             raise DataError("images hold NaN pixels: replace them")
-        if 0 <= low and high <= 255:
+        if math.isinf(low) or math.isinf(high):
+            advice = "replace the infinite ones"
+        elif 0 <= low and high <= 255:
             advice = "divide them by 255"
         elif -1 <= low and high <= 1:
             advice = "give (images + 1) / 2"
@@ -101,9 +132,10 @@ def _as_range(images):
             f"float pixels must lie in [0, 1], but go from {low:g} to {high:g}: {advice}"
         )
     if low < 0 or high > 255:
-        advice = ": give images / 65535" if 0 <= low and high <= 65535 else ""
+        is_16_bit = 0 <= low and high <= 65535
+        advice = "give images / 65535" if is_16_bit else "scale them"
         raise DataError(
-            f"integer pixels must lie in 0..255, but go from {low} to {high}{advice}"
+            f"integer pixels must lie in 0..255, but go from {low} to {high}: {advice}"
         )
     return images.astype(np.uint8)
 
@@ -138,6 +170,7 @@ def as_labels(labels: Any) -> np.ndarray:
     if kind not in "iuU":
         raise DataError(
             f"labels are {labels.dtype} and not classes: give integers or names"
+            + (", labels.astype(str)" if kind == "S" else "")
         )
     return labels
 
@@ -153,22 +186,16 @@ def doubts(images: np.ndarray) -> list[str]:
 
     Training on wrongly scaled images would give a worse result without an error.
     """
-    low, high = int(images.min()), int(images.max())
-    remedy = "scale the pixels to 0..255, or as floats to 0..1, and only once"
-    if high - low < LEAST_CONTRAST:
-        raise DataError(
-            f"pixels as bytes only go from {low} to {high} of 255, almost without "
-            f"contrast: {remedy}"
-        )
+    low, high = _contrast(images)
     warnings = []
     if high - low < 3 * LEAST_CONTRAST:
-        warnings.append(f"pixels only go from {low} to {high} of 255: {remedy}")
+        warnings.append(f"pixels only go from {low} to {high} of 255: {REMEDY}")
     ranges = np.ptp(images, axis=(1, 2)).reshape(len(images), -1)
     flat = ranges.max(axis=1) < LEAST_CONTRAST
     if flat.any():
         warnings.append(
             f"{flat.sum():,} of {len(flat):,} images are almost without contrast, the "
-            f"first at index {flat.argmax()}: if they are not blank, {remedy}"
+            f"first at index {flat.argmax()}: if they are not blank, {REMEDY}"
         )
     if (edge := border(images)) >= BRIGHT:
         warnings.append(
@@ -176,3 +203,36 @@ def doubts(images: np.ndarray) -> list[str]:
             "use --invert"
         )
     return warnings
+
+
+def differences(images, training):
+    """Return warnings about images that differ from the training images, both as bytes.
+
+    A test on images of another scale would give a worse result without an error. Raises
+    DataError if they lack contrast.
+    """
+    (low, high), (first, last) = _contrast(images), _contrast(training)
+    warnings = []
+    if 3 * (high - low) < last - first:
+        warnings.append(
+            f"pixels only go from {low} to {high}, those of the training images from "
+            f"{first} to {last}: scale them alike"
+        )
+    edges = border(images), border(training)
+    if abs(edges[0] - edges[1]) > BRIGHT:
+        warnings.append(
+            "the background is {:.0f} of 255, that of the training images {:.0f}: invert "
+            "one of them".format(*edges)
+        )
+    return warnings
+
+
+def _contrast(images):
+    """Return the lowest and highest pixel; raise DataError if they hardly differ."""
+    low, high = int(images.min()), int(images.max())
+    if high - low < LEAST_CONTRAST:
+        raise DataError(
+            f"pixels as bytes only go from {low} to {high} of 255, almost without "
+            f"contrast: {REMEDY}"
+        )
+    return low, high

@@ -16,6 +16,7 @@ from ramnp.datasets.idx import find_idx
 from ramnp.datasets.images import (
     as_images,
     as_labels,
+    differences,
     doubts,
     in_channels,
     in_colour,
@@ -95,6 +96,8 @@ def load(
     validation, at random and in proportion from every class. MNIST is cut in order,
     50,000 + 10,000 + 10,000. Progress is shown on stderr.
     """
+    if data == "":
+        raise DataError("--data is empty: give a path, or leave it out")
     if str(data) == "digits" and not Path("digits").exists():
         data = DIGITS
     folder = default_folder() if data is None else Path(data)
@@ -103,7 +106,7 @@ def load(
     try:
         if is_default:
             _complete(folder, progress)
-        elif not folder.exists() and not (folder.parent.is_dir() and find_idx(folder)):
+        elif not exists(folder):
             raise DataError(_does_not_exist(folder))
         parts = own_data.read(folder, size, channels)
     except OSError as error:
@@ -116,12 +119,17 @@ def load(
         examples, notes = _checked(parts, size, invert, channels)
         if digits := _in_order(examples, sha256 or DIGEST):
             return digits._replace(path=path)
-        notes += tuple(doubts(examples["train"][0]))
+        notes += tuple(_doubts(examples))
         examples, names = _with_classes(examples, parts.names, class_names)
         digits = _split(examples, names, notes)
     except UserError as error:
         raise DataError(f"{folder}: {error}") from error
     return digits._replace(path=path)
+
+
+def exists(path: Path) -> bool:
+    """Return whether a path names data: a file, a folder, or a set of IDX files."""
+    return path.exists() or bool(path.parent.is_dir() and find_idx(path))
 
 
 def _complete(folder, progress):
@@ -188,6 +196,20 @@ def _checked(parts, size, invert, channels):
             "choose one by --size H W"
         )
     return examples, tuple(notes)
+
+
+def _doubts(examples):
+    """Return warnings about the images; raise DataError if they can't be right."""
+    training, _ = examples["train"]
+    found = doubts(training)
+    for part, (images, _) in examples.items():
+        try:
+            found += [
+                f"{part} images: {word}" for word in differences(images, training)
+            ]
+        except DataError as error:
+            raise DataError(f"{part} images: {error}") from error
+    return found
 
 
 def _in_order(examples, sha256):

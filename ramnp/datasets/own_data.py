@@ -112,26 +112,34 @@ def _read_folders(folder, size, channels):
     The class folders may be inside folders train, test and, optionally, valid.
     """
     folders = _subfolders(folder)
-    parts = {_PARTS.get(each.name.lower()): each for each in folders}
-    if "train" in parts and None not in parts:
+    splits = [each for each in folders if each.name.lower() in _PARTS]
+    parts = {_PARTS[each.name.lower()]: each for each in splits}
+    if "train" in parts and (splits == folders or _subfolders(parts["train"])):
+        if len(parts) < len(splits):
+            raise DataError(
+                f"{folder} has two folders of one split among "
+                f"{', '.join(each.name for each in splits)}: keep one of each"
+            )
         classes = [(part, each) for part in parts for each in _subfolders(parts[part])]
     else:
         classes = [("train", each) for each in folders]
-    paths, labels, num_others = [], [], 0
+    paths, labels = [], []
     for part, each in classes:
-        for path in sorted(each.rglob("*")):
-            if path.suffix.lower() in pictures.SUFFIXES:
-                paths.append(path)
-                labels.append((part, each.name))
-            else:
-                num_others += path.is_file() and not path.name.startswith(".")
+        found = [f for f in _files(each) if f.suffix.lower() in pictures.SUFFIXES]
+        paths += found
+        labels += [(part, each.name)] * len(found)
     if not paths:
         raise DataError(f"{folder} holds no data that can be read: give {ACCEPTED}")
+    if len(classes) == 1 and _subfolders(classes[0][1]):
+        raise DataError(
+            f"{folder} has one folder alone, which would be one class: did you mean "
+            f"{classes[0][1]}?"
+        )
     images, notes = pictures.read_pictures(paths, size, channels)
-    if num_others:
+    if num_others := len(_files(folder)) - len(paths):
         notes.append(
             f"{num_others} files in {folder} are left out: pictures are "
-            f"{' '.join(sorted(pictures.SUFFIXES))}"
+            f"{' '.join(sorted(pictures.SUFFIXES))}, in a folder for each class"
         )
     examples = {}
     for part in dict(labels):
@@ -141,11 +149,21 @@ def _read_folders(folder, size, channels):
 
 
 def _subfolders(folder):
-    return sorted(
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name))
+
+
+def _files(folder):
+    """Return all files in a folder and its subfolders, in order, but the hidden ones."""
+    return [
         path
-        for path in folder.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(map(_is_hidden, path.relative_to(folder).parts))
+    ]
+
+
+def _is_hidden(name):
+    """Return whether a name is that of a file or folder that systems add."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _read_csvs(tables):
@@ -286,10 +304,10 @@ def _read_array(archive, member, path):
         if np.lib.format.read_magic(file) != (1, 0):
             raise DataError(f"{path}: {name} is not a plain array")
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.kind not in "biufU":
+        if dtype.kind not in "biufUS":
             raise DataError(
-                f"{path}: {name} has the dtype {dtype}: save plain numbers, all images "
-                "of one size (numpy.stack), or give a folder of pictures"
+                f"{path}: {name} has the dtype {dtype}: save numbers, or names as text, "
+                "all images of one size (numpy.stack), or give a folder of pictures"
             )
         size = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or file.tell() + size != info.file_size:

@@ -8,6 +8,7 @@ from ramnp.datasets.images import (
     as_images,
     as_labels,
     border,
+    differences,
     doubts,
     in_channels,
     in_colour,
@@ -25,7 +26,8 @@ def test_numbers_of_any_type_are_the_same_bytes(dtype):
     """Integers are in 0..255, floats in 0..1, of any size and byte order."""
     scale = 255 if np.dtype(dtype).kind == "f" else 1
     images = (BYTES / scale).astype(dtype)
-    for each in (images, images.tolist(), np.asfortranarray(images)):
+    objects = images.astype(object)
+    for each in (images, images.tolist(), np.asfortranarray(images), objects):
         found = to_bytes(as_images(each))
         assert found.dtype == np.uint8 and found.flags.c_contiguous
         assert np.array_equal(found, BYTES)
@@ -45,6 +47,21 @@ def test_bool_is_black_and_white_and_floats_are_rounded():
 def test_grey_images_come_in_several_shapes(images):
     """An axis of length 1 goes; rows of a square number of pixels are squares."""
     assert np.array_equal(as_images(images), SQUARES)
+
+
+def test_rows_of_colour_are_not_taken_for_grey():
+    """3 x 8 x 8 is no square, but 4 x 8 x 8 is that of 16: its alpha gives it away."""
+    colour = np.random.default_rng(3).integers(0, 250, (6, 8, 8, 4), np.uint8)
+    grey = colour.reshape(6, -1)
+    assert as_images(grey).shape == as_images(grey > 9).shape == (6, 16, 16)
+    colour[..., 3] = 255
+    for rows in (colour, colour[..., :3], colour / 255, np.moveaxis(COLOUR, 3, 1)):
+        with pytest.raises(
+            DataError, match=r"^rows of \d+ values .* an \.npz of images"
+        ):
+            as_images(rows.reshape(6, -1))
+    with pytest.raises(DataError, match=r"taken for 3 x 8 x 8, in colour"):
+        as_images(colour[..., :3].reshape(6, -1))
 
 
 def test_colour_is_made_grey_as_pillow_does_or_kept():
@@ -87,7 +104,9 @@ def with_value(value, dtype):
         (with_value(-7, "f4"), "low"),
         (BYTES.astype("f4"), "divide them by 255"),
         (with_value(256, "i4"), "give images / 65535"),
-        (with_value(-1, "i4"), "-1"),
+        (with_value(-1, "i4"), "-1 .* scale them"),
+        (with_value(np.inf, "f4"), "replace the infinite ones"),
+        ([None], "Python objects"),
         (BYTES[0], r"images\[None\]"),
         (np.uint8(3), "shape"),
         (np.zeros((2, 0, 3)), "shape"),
@@ -168,6 +187,20 @@ def test_suspicious_images_give_warnings_and_usual_ones_do_not():
     colour = np.repeat(images[..., None], 3, axis=3)
     colour[4:8:3] = (255, 0, 0)  # one colour all over is blank, too
     assert "2 of 9 images" in doubts(colour)[0]
+
+
+def test_images_unlike_the_training_images_are_doubted():
+    """Test images scaled or inverted otherwise would only give a worse result."""
+    images = np.zeros((9, 8, 8), np.uint8)
+    images[:, 2:6, 2:6] = 250
+    assert differences(images, images) == differences(images // 2, images) == []
+    (dim,) = differences(images // 4, images)
+    assert "from 0 to 62, those of the training images from 0 to 250: scale" in dim
+    for one, other in ((images, ~images), (~images, images)):
+        (inverted,) = differences(one, other)
+        assert inverted.endswith("invert one of them")
+    with pytest.raises(DataError, match="from 0 to 1 of 255, almost without contrast"):
+        differences(images // 250, images)
 
 
 def test_the_border_is_the_background():

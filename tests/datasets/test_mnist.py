@@ -420,6 +420,22 @@ def test_what_looks_wrong_is_noted(rng, genuine, no_fetch):
         mnist.load("own.npz")
 
 
+def test_test_images_unlike_the_training_images_are_told(rng, genuine, no_fetch):
+    """By the name of their part; without any contrast they are refused."""
+    images, labels = digits(rng, 28)
+    images[:] = 0
+    images[:, 9:19, 9:19] = 250
+    arrays = {"x_train": images, "y_train": labels, "y_test": labels}
+    np.savez("own.npz", **arrays, x_test=255 - images)
+    assert any(
+        note.startswith("test images: the background is 255 of 255")
+        for note in mnist.load("own.npz").notes
+    )
+    np.savez("own.npz", **arrays, x_test=images // 250)
+    with pytest.raises(DataError, match="test images: pixels as bytes only go from 0"):
+        mnist.load("own.npz")
+
+
 def test_too_few_examples_are_refused(rng, genuine, no_fetch):
     save_npz(rng, 6)
     with pytest.raises(DataError, match="too few"):

@@ -351,12 +351,34 @@ def test_a_folder_of_folders_of_pictures(tmp_path):
 
 
 def test_pictures_may_come_in_splits(tmp_path):
-    """train, test and valid hold a folder for each class."""
-    for part in ("train", "test", "val"):
+    """train, test and valid hold a folder for each class; others are left out."""
+    for part in ("train", "test", "val", "more"):
         put_pictures(tmp_path / part, "cat", "dog")
-    examples = own_data.read(tmp_path).examples
-    assert {*examples} == {"train", "test", "valid"}
-    assert examples["test"][1] == ["cat"] * 3 + ["dog"] * 3
+    found = own_data.read(tmp_path)
+    assert {*found.examples} == {"train", "test", "valid"}
+    assert found.examples["test"][1] == ["cat"] * 3 + ["dog"] * 3
+    assert "6 files" in found.notes[0]
+    put_pictures(tmp_path / "validation", "cat", "dog")
+    with pytest.raises(DataError, match="two folders of one split .*val, validation"):
+        own_data.read(tmp_path)
+
+
+def test_a_class_may_be_called_as_a_split_is(tmp_path):
+    """A folder train with pictures in it is a class beside others."""
+    put_pictures(tmp_path, "train", "bus", "car")
+    assert {*own_data.read(tmp_path).examples["train"][1]} == {"train", "bus", "car"}
+
+
+def test_a_folder_too_high_up_is_not_one_class(tmp_path):
+    """The right one is named; what a system adds is no class and no picture."""
+    put_pictures(tmp_path / "photos", "cat", "dog")
+    with pytest.raises(DataError, match=r"did you mean .*photos\?"):
+        own_data.read(tmp_path)
+    put_pictures(tmp_path / "photos" / "__MACOSX", "cat")
+    (tmp_path / "photos" / "cat" / "._0.png").write_bytes(b"no picture")
+    (tmp_path / "photos" / "cat" / "folder.png").mkdir()
+    found = own_data.read(tmp_path / "photos")
+    assert {*found.examples["train"][1]} == {"cat", "dog"} and found.notes == ()
 
 
 @pytest.mark.parametrize("name", ["cat", "empty", "a.txt"])
