@@ -108,6 +108,9 @@ def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
         ["--colour", "red"],
         ["--data", "{tmp}/nowhere.npz"],
         ["--run", "{file}/run"],
+        ["--run", "{file}"],
+        ["--run", "/proc/ramnp/run"],  # where not even root may write
+        ["--data", ""],
         ["--run", "{tmp}", "--resume"],
         ["--canvas-size", "5"],
         ["--num-classes", "4"],
@@ -287,6 +290,7 @@ def test_a_run_in_colour_starts_from_one_in_grey(hues, tmp_path, capsys, no_pict
     assert train.main([*TINY_RUN, "--data", str(data), "--run", grey]) == 0
     printed = capsys.readouterr().out
     assert printed.count("images in colour are turned grey") == 1
+    assert "\n3 classes: red, green, purple\n" in printed
     for start, options, words in (
         (grey, ["--channels=3"], "anew, because no weights fit: glimpse\n"),
         (str(run), ["--channels=1", "--invert"], "turned grey"),

@@ -64,8 +64,10 @@ def find(run):
     """Return the path of an agent's file; a task's name means its shipped agent."""
     path = os.fspath(run)
     in_folder = os.path.join(path, "best.npz")
-    if path in TASKS and not os.path.isfile(path) and not os.path.exists(in_folder):
-        path = os.path.join(TRAINED, f"{path}.npz")
+    shipped = os.path.join(TRAINED, f"{path}.npz")
+    is_own = os.path.isfile(path) or os.path.exists(in_folder)
+    if path in TASKS and os.path.exists(shipped) and not is_own:
+        path = shipped
     elif os.path.isdir(path):
         path = in_folder
     if not os.path.exists(path):

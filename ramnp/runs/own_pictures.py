@@ -38,12 +38,12 @@ def prepare(paths, agent, invert=None):
         else:
             done.append("grey, in all channels" if config.channels == 3 else "grey")
         middle = image.mean() / 255
-        # Ink is the smaller part of a picture: the edge says which side is background.
-        turn = (
-            (border(image[None]) > 127) != (expected > 0.5)
-            if invert is None
-            else invert
-        )
+        turn = invert
+        if turn is None and config.channels == 1 and abs(expected - 0.5) > 0.25:
+            # Ink is the smaller part of a picture: the edge is the background.
+            turn = (border(image[None]) > 127) != (expected > 0.5)
+        elif turn is None:
+            turn = config.invert
         if turn:
             image = 255 - image
             done.append("inverted")

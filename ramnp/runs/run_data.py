@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import sys
+from pathlib import Path
 
 from ramnp.datasets import mnist
 from ramnp.support import checkpoint
@@ -42,7 +43,7 @@ def load_again(run, agent, data=None):
         config = dataclasses.replace(config, resize=True)
     digits = load(
         config,
-        data or about["path"],
+        data or path_of(run, about["path"]),
         about["sha256"],
         about.get("class_names"),
     )
@@ -57,6 +58,16 @@ def load_again(run, agent, data=None):
             file=sys.stderr,
         )
     return digits
+
+
+def path_of(run, path):
+    """Return the path of the data of a run; raise DataError if it is missing."""
+    if path and not mnist.exists(Path(path)):
+        raise DataError(
+            f"{path} does not exist, but {run} was trained on it: restore it, or name "
+            "it by --data"
+        )
+    return path
 
 
 def check(run, digits, about):

@@ -75,7 +75,8 @@ def read_run(folder, changes, data=None):
         )
     config = dataclasses.replace(config, epochs=epochs)
     about = run_data.recorded(folder) or {"sha256": None}
-    digits = run_data.load(config, data or recorded, about["sha256"])
+    path = data or run_data.path_of(folder, recorded)
+    digits = run_data.load(config, path, about["sha256"])
     run_data.check(folder, digits, about)
     return config, digits
 
@@ -157,6 +158,9 @@ def run(
             f"{config.epochs} epochs, into {folder}",
             flush=True,
         )
+        if not mnist.is_mnist(digits.sha256):
+            names = brief(", ".join(digits.class_names))
+            print(f"{len(digits.class_names)} classes: {names}", flush=True)
         covered = hint(config, scenes.compose_shape(digits.test, config))
         for note in filter(None, [*digits.notes, covered]):
             print(f"note: {note}", flush=True)
@@ -312,9 +316,15 @@ def draw(folder, digits, agent, history, classes):
 
 def refuse_if_in_use(folder):
     """Refuse a folder that holds more than the hidden files of a killed start."""
-    if not os.path.exists(folder):
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
         return
-    if any(not name.startswith(".") for name in os.listdir(folder)):
+    except OSError as error:
+        raise UserError(
+            f"cannot use the folder {folder}: {error.strerror}; choose another by --run"
+        ) from error
+    if any(not name.startswith(".") for name in names):
         raise UserError(
             f"{folder} exists: resume its run with --resume, "
             "or choose another folder with --run"

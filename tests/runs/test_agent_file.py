@@ -55,16 +55,19 @@ def test_weights_beyond_the_range_of_two_bytes_are_kept(agent, tmp_path):
 
 
 def test_the_name_of_a_task_means_its_trained_agent(agent, tmp_path, monkeypatch):
-    """Unless a file or folder of that name exists."""
+    """Unless there is a file or a run of that name."""
     monkeypatch.setattr(agent_file, "TRAINED", str(tmp_path / "trained"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trained").mkdir()
     agent_file.save(tmp_path / "trained" / "cluttered.npz", agent, ROW)
     assert ramnp.load("cluttered").location_std == 0.1
-    for missing in ("translated", "./cluttered", "trained/cluttered"):
-        with pytest.raises(CheckpointError, match="does not exist: train first"):
+    for missing in ("translated", "own", "./cluttered", "trained/cluttered"):
+        with pytest.raises(CheckpointError, match=f"^{missing} .*: train first"):
             ramnp.load(missing)
     (tmp_path / "cluttered").mkdir()
+    (tmp_path / "cluttered" / "a.jpg").touch()
+    for folder_without_a_run in ("cluttered", Path("cluttered")):
+        assert ramnp.load(folder_without_a_run).location_std == 0.1
     agent_file.save(
         tmp_path / "cluttered" / "best.npz", agent._replace(location_std=0.2), ROW
     )

@@ -98,6 +98,18 @@ def test_colour_is_kept_for_an_agent_that_sees_it(agent, tmp_path):
     assert "turned grey" in turned
 
 
+def test_photos_are_inverted_as_those_of_the_training_were(agent, tmp_path):
+    """The edge of a photo says nothing about ink: a dark one stays dark."""
+    data = {"sha256": "0", "brightness": 0.45}
+    path = photo(tmp_path / "a.png", paper=30, ink=240)
+    for invert in (False, True):
+        config = dataclasses.replace(agent.config, invert=invert)
+        photographer = Agent({}, config, 0.1, data)
+        (one,), (words,) = own_pictures.prepare([path], photographer)
+        assert ("inverted" in words) is invert
+        assert (one[30, 20] > 128) is np.bool_(invert)
+
+
 def test_a_picture_far_from_the_training_data_is_a_warning(agent, tmp_path, capsys):
     """White all over is no digit."""
     Image.new("L", (60, 60), 255).save(tmp_path / "f.png")
