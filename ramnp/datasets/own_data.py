@@ -44,16 +44,22 @@ class Parts(NamedTuple):
 
 def read(path: Path, size: tuple[int, int] | None = None, channels: int = 1) -> Parts:
     """Return the Parts of a file or folder; size and channels as in read_pictures."""
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return _read_npz(path)
-    if path.suffix == ".csv":
+    if path.suffix.lower() in (".csv", ".tsv"):
         return _names_beside(path, _read_csvs({"train": path}))
     if idx := find_idx(path):
         return _names_beside(path, _read_idx(path, idx))
     if path.is_dir():
-        tables = {_part(table.stem): table for table in sorted(path.glob("*.csv"))}
-        if "train" in tables:
-            return _names_beside(path, _read_csvs(tables))
+        tables = sorted(path.glob("*.csv"))
+        parts = {part: table for table in tables if (part := _part(table.stem))}
+        if "train" in parts:
+            if others := [t.name for t in tables if t not in parts.values()]:
+                raise DataError(
+                    f"{path} has several tables of one split, or of none: leave out "
+                    f"{', '.join(others)}"
+                )
+            return _names_beside(path, _read_csvs(parts))
         return _read_folders(path, size, channels)
     raise DataError(f"{path} can't be used as data: give {ACCEPTED}")
 
@@ -168,7 +174,7 @@ def _is_hidden(name):
 
 def _read_csvs(tables):
     """Return the Parts of tables, {part: path}."""
-    return Parts({part: _read_csv(path) for part, path in tables.items() if part})
+    return Parts({part: _read_csv(path) for part, path in tables.items()})
 
 
 def _read_csv(path):
@@ -177,6 +183,8 @@ def _read_csv(path):
         # NumPy warns of a table without rows.
         with warnings.catch_warnings(action="error", category=UserWarning):
             return _parse_csv(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not encoded in UTF-8: save it so") from error
     except (ValueError, UserWarning, IndexError) as error:
         raise DataError(
             f"{path}: {error}; give one image in each row: its class and its pixels"
@@ -185,9 +193,16 @@ def _read_csv(path):
 
 def _parse_csv(path):
     with open(path, encoding="utf-8-sig") as file:
-        first_line = file.readline(1 << 20)
+        first_line = file.readline(1 << 24)
     delimiter = max(",;\t", key=first_line.count)
     header = [name.strip(" \"'\n").lower() for name in first_line.split(delimiter)]
+    if len(header) < 3:
+        raise ValueError(f"{len(header)} columns, but one is needed for each pixel")
+    with open(path, encoding="utf-8-sig") as file:
+        plain = (row for row in file if row.strip() and '"' not in row)
+        lengths = {row.count(delimiter) + 1 for row in plain}
+    if len(lengths) > 1:
+        raise ValueError(f"rows of {min(lengths)} to {max(lengths)} columns")
     has_header = not all(map(_is_number, header[1:-1]))
     options = {
         "delimiter": delimiter,
@@ -227,7 +242,7 @@ def _label_of(*columns):
     if 2 * few > many or few == math.inf:
         raise ValueError(
             "neither the first nor the last column is surely that of the classes, so "
-            'write a header with "label" above it'
+            'write a header with "label" above it; leave out a table without classes'
         )
     return counts.index(few)
 

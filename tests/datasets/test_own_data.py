@@ -310,6 +310,9 @@ def test_a_table_may_hold_names_and_fractions(tmp_path):
         ("label,a,b\n1,2,x\n", "'x'"),
         ("1,2,3,4\n4,3,2,1\n", 'write a header with "label"'),
         ("\x00\xff", "one image in each row"),
+        ("label,a,b,c,d\n" + "1,2,3,4,5\n" * 9 + "1,2,3,4\n", "of 4 to 5 columns"),
+        ("a,b,c,d\n" + "1,1,2,3,4\n2,4,3,2,1\n" * 9, "of 4 to 5 columns"),
+        ("emotion,pixels\n" + "1,1 2 3 4\n" * 9, "one is needed for each pixel"),
     ],
 )
 def test_a_table_of_other_things_is_one_line(tmp_path, text, message):
@@ -318,6 +321,24 @@ def test_a_table_of_other_things_is_one_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message) as error:
         own_data.read(tmp_path / "a.csv")
     assert "\n" not in str(error.value)
+
+
+def test_a_table_in_another_encoding_is_one_line(tmp_path):
+    """Its names would be others."""
+    (tmp_path / "a.csv").write_bytes("label,a,b,c,d\nÜ,1,2,3,4\n".encode("latin-1"))
+    with pytest.raises(DataError, match="not encoded in UTF-8: save it so"):
+        own_data.read(tmp_path / "a.csv")
+
+
+def test_no_table_of_a_folder_is_left_out_in_silence(tmp_path):
+    """Two of one split, or one of none."""
+    for name, words in (("train_2.csv", "train_1.csv"), ("more.csv", "more.csv")):
+        write_table(tmp_path / "train_1.csv", "first header")
+        write_table(tmp_path / name, "first header")
+        with pytest.raises(DataError, match=f"leave out {words}$"):
+            own_data.read(tmp_path)
+        (tmp_path / name).rename(tmp_path / "a.TSV")
+        assert len(own_data.read(tmp_path / "a.TSV").examples["train"][1]) == 40
 
 
 def test_a_folder_of_tables_and_the_names_beside_them(tmp_path):
