@@ -181,7 +181,7 @@ def border(images: np.ndarray) -> float:
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
 
 
-def doubts(images: np.ndarray) -> list[str]:
+def doubts(images: np.ndarray, inverted: bool = False) -> list[str]:
     """Return warnings about images as bytes; raise DataError if they lack contrast.
 
     Training on wrongly scaled images would give a worse result without an error.
@@ -198,14 +198,15 @@ def doubts(images: np.ndarray) -> list[str]:
             f"first at index {flat.argmax()}: if they are not blank, {REMEDY}"
         )
     if (edge := border(images)) >= BRIGHT:
+        remedy = "leave out --invert" if inverted else "use --invert"
+        ink = "white ink on black" if inverted else "dark ink on white"
         warnings.append(
-            f"the background is bright ({edge:.0f} of 255): for dark ink on white, "
-            "use --invert"
+            f"the background is bright ({edge:.0f} of 255): for {ink}, {remedy}"
         )
     return warnings
 
 
-def differences(images, training):
+def differences(images: np.ndarray, training: np.ndarray) -> list[str]:
     """Return warnings about images that differ from the training images, both as bytes.
 
     A test on images of another scale would give a worse result without an error. Raises

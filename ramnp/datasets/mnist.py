@@ -119,7 +119,7 @@ def load(
         examples, notes = _checked(parts, size, invert, channels)
         if digits := _in_order(examples, sha256 or DIGEST):
             return digits._replace(path=path)
-        notes += tuple(_doubts(examples))
+        notes += tuple(_doubts(examples, invert))
         examples, names = _with_classes(examples, parts.names, class_names)
         digits = _split(examples, names, notes)
     except UserError as error:
@@ -198,10 +198,10 @@ def _checked(parts, size, invert, channels):
     return examples, tuple(notes)
 
 
-def _doubts(examples):
+def _doubts(examples, inverted):
     """Return warnings about the images; raise DataError if they can't be right."""
     training, _ = examples["train"]
-    found = doubts(training)
+    found = doubts(training, inverted)
     for part, (images, _) in examples.items():
         try:
             found += [

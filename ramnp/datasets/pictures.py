@@ -133,7 +133,10 @@ def _fit(image, size):
     height, width = size
     if image.size == (width, height):
         return image
-    image = ImageOps.contain(image, (width, height), Image.Resampling.BILINEAR)
+    fitted = ImageOps.contain(image, (width, height), Image.Resampling.BILINEAR)
+    if 0 in fitted.size:  # a line, whose width would be less than half a pixel
+        fitted = image.resize([max(side, 1) for side in fitted.size])
+    image = fitted
     pixels = np.asarray(image)
     edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
     middle = np.median(np.concatenate(edges), axis=0).astype(int).tolist()
@@ -149,6 +152,10 @@ def _open(path):
     try:
         with Image.open(path, formats=FORMATS) as image:
             yield image
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(
+            f"cannot read the picture {path}: {error.strerror}; check the path"
+        ) from error
     except Exception as error:
         raise DataError(
             f"cannot read the picture {path}: {error}; remove it, or save it as PNG or "

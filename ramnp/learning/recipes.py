@@ -222,7 +222,7 @@ def fitted(digits, task="centered", recipe="quick", **changes):
 
 
 def _own_settings(images, recipe):
-    """Return settings for a user's own images (N, height, width).
+    """Return settings for a user's own images (N, height, width, ...).
 
     The widest patch covers three quarters of the longer side; batches and epochs make
     about 6,000 steps, fewer for few images, which are deformed and shifted.
@@ -232,7 +232,7 @@ def _own_settings(images, recipe):
     patch = min(8 if side < 48 else 12 if side < 160 else 16, height, width)
     scales = 1 + max(0, math.ceil(math.log2(0.75 * side / patch)))
     batch = 2 ** int(math.log2(min(max(count // 20, 16), 128)))
-    batch = max(2, min(batch, 2**25 // (scales * height * width)))
+    batch = max(2, min(batch, 2**25 // (scales * images[0].size)))
     steps = math.ceil(count / batch)
     epochs = min(max(6000 // steps, 15), 200) * (3 if recipe == "best" else 1)
     sensor = {

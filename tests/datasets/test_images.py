@@ -179,6 +179,8 @@ def test_suspicious_images_give_warnings_and_usual_ones_do_not():
     assert doubts(images) == []
     (inverted,) = doubts(~images)
     assert "bright (255 of 255)" in inverted and "--invert" in inverted
+    (inverted,) = doubts(~images, inverted=True)
+    assert "for white ink on black, leave out --invert" in inverted
     (dim,) = doubts(images // 4)
     assert "only go from 0 to 62 of 255: scale" in dim
     images[[4, 7]] = 3

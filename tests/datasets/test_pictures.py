@@ -88,6 +88,16 @@ def test_the_aspect_is_kept_and_the_rest_is_background(tmp_path):
     assert np.array_equal(pictures.resize(np.asarray(image)[None], (40, 40))[0], pixels)
 
 
+def test_a_line_is_a_picture_too(tmp_path):
+    """However thin, it keeps a pixel of its width; a path without a picture is told."""
+    for size in ((1, 3000), (3000, 1)):
+        path = saved(tmp_path / "a.png", Image.new("L", size, 200))
+        assert pictures.read_pictures([path], (20, 20))[0].shape == (1, 20, 20)
+    for path in (tmp_path / "b.png", tmp_path):
+        with pytest.raises(DataError, match=f"{path}: .*; check the path"):
+            pictures.read_pictures([path])
+
+
 def test_the_size_is_the_pictures_own_or_their_median(tmp_path):
     """Up to 128 pixels a side unless it is chosen."""
     paths = [

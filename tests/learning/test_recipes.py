@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -149,19 +150,22 @@ def test_size_and_classes_follow_from_the_data():
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(
     ("count", "shape"),
-    [(50_000, (28, 28)), (50, (96, 128)), (9, (5, 3)), (300, (500, 500)), (2, (1, 1))],
+    [
+        *((50_000, (28, 28)), (50, (96, 128)), (9, (5, 3)), (2, (1, 1))),
+        *((300, (500, 500)), (300, (500, 500, 3))),
+    ],
 )
 def test_own_settings_follow_from_number_and_size(count, shape, recipe):
     """A glimpse reaches over most of the image, and an epoch has some steps."""
     config = fitted(digits_of(count, shape, background=255), "own", recipe)
     widest = config.patch_size * 2 ** (config.num_scales - 1)
-    assert 0.75 * max(shape) <= widest or config.patch_size == min(shape)
-    assert hint(config, shape) is None
+    assert 0.75 * max(shape) <= widest or config.patch_size == min(shape[:2])
+    assert hint(config, shape[:2]) is None
     assert config.background == 1
     if recipe != "paper":
         assert 15 <= config.epochs <= 600
         assert count < 40 or count / config.batch_size > 2
-        pixels = config.batch_size * config.num_scales * shape[0] * shape[1]
+        pixels = config.batch_size * config.num_scales * math.prod(shape)
         assert pixels <= 2**25
     assert fitted(digits_of(count, shape), "own", recipe, epochs=3).epochs == 3
 
