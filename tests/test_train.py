@@ -111,6 +111,8 @@ def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
         ["--run", "{file}"],
         ["--run", "/proc/ramnp/run"],  # where not even root may write
         ["--data", ""],
+        ["--init-from", ""],
+        ["--save-config", ""],
         ["--run", "{tmp}", "--resume"],
         ["--canvas-size", "5"],
         ["--num-classes", "4"],

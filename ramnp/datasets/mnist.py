@@ -96,8 +96,6 @@ def load(
     validation, at random and in proportion from every class. MNIST is cut in order,
     50,000 + 10,000 + 10,000. Progress is shown on stderr.
     """
-    if data == "":
-        raise DataError("--data is empty: give a path, or leave it out")
     if str(data) == "digits" and not Path("digits").exists():
         data = DIGITS
     folder = default_folder() if data is None else Path(data)
@@ -187,7 +185,9 @@ def _checked(parts, size, invert, channels):
     if colourful and channels == 1:
         notes.append(f"images in colour {pictures.TURNED_GREY}")
     if not colourful and channels == 3:
-        notes.append("the images are grey: leave out --channels 3 to train faster")
+        notes.append(
+            "the images are grey, so their channels are equal: --channels 1 trains faster"
+        )
     shapes = {images.shape[1:3] for images, _ in examples.values()}
     if len(shapes) > 1:
         listed = " and ".join("{} x {}".format(*shape) for shape in sorted(shapes))

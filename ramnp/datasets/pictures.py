@@ -20,7 +20,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", "
 LARGEST_SIDE = 128  # pixels, of the size that is chosen for pictures of several sizes
 # In bytes, between channels; a grey picture may have traces of colour.
 LEAST_COLOUR = 16
-TURNED_GREY = "are turned grey: keep their colour by --channels 3"
+TURNED_GREY = "are turned grey: --channels 3 trains in colour"
 
 
 def read_pictures(

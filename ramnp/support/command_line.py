@@ -16,6 +16,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UserError(f"{message} (see --help)")
 
+    def parse_args(self, *arguments):
+        """Parse; refuse an empty text, as an unset variable of the shell gives."""
+        options = super().parse_args(*arguments)
+        for name, value in vars(options).items():
+            if value == "":
+                option = name.replace("_", "-")
+                self.error(
+                    f"the value of --{option} is empty: give one, or leave it out"
+                )
+        return options
+
 
 def add_run(parser, default=None):
     """Add RUN, the name of an agent, optional if there is a default."""

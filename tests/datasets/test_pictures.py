@@ -38,9 +38,7 @@ def test_colour_that_is_lost_is_told(tmp_path, mode):
     coloured = saved(tmp_path / "a.tif", halves().convert(mode))
     assert pictures.in_colour(coloured)
     (note,) = pictures.read_pictures([coloured])[1]
-    assert (
-        note == "pictures in colour are turned grey: keep their colour by --channels 3"
-    )
+    assert note == "pictures in colour are turned grey: --channels 3 trains in colour"
     assert pictures.read_pictures([coloured], channels=3)[1] == []
     if mode == "P":
         return  # its palette has no faint colours
