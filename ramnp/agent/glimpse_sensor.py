@@ -63,14 +63,14 @@ def rho_size(patch_size: int, num_scales: int) -> int:
 class Pyramid(NamedTuple):
     """Everything needed for glimpses at a batch of images, computed once per batch.
 
-    values[j] holds, for every pixel of an image and its frame, the mean over the cell
-    of factor^j pixels a side that starts there. The frame of each image is wide enough
-    that its outermost cells hold only background; out-of-frame indices are clamped to
-    them. A glimpse is then a gather, and its cost depends neither on the size of the
-    image nor on the width of the patch.
+    values hold, level by level and image by image, for every pixel of the image and its
+    frame the mean over the cell of factor^j pixels a side that starts there. The frame
+    is wide enough that its outermost cells hold only background; out-of-frame indices
+    are clamped to them. A glimpse is then a gather, and its cost depends neither on the
+    size of the image nor on the width of the patch.
     """
 
-    values: np.ndarray  # (k, B, height + 2 frame, width + 2 frame), colour: (..., C)
+    values: np.ndarray  # (k · B · pixels of an image and its frame,), colour: (..., C)
     starts: np.ndarray  # (B, k, 1): the first of all pixels of a level of an image
     steps: np.ndarray  # (2,): pixels to the next one to the right and below
     offsets: np.ndarray  # (2, 1, k, patch): from a patch's first pixel to its cells
@@ -106,7 +106,7 @@ def prepare(
     steps, offsets, last = _cells(size, frame, patch_size, num_scales, scale_factor)
     starts = np.arange(num_scales * B).reshape(num_scales, B, 1) * math.prod(size)
     return Pyramid(
-        values=values,
+        values=values.reshape(-1, *channels),
         starts=starts.swapaxes(0, 1),
         steps=steps,
         offsets=offsets,
@@ -141,8 +141,7 @@ def forward(pyramid: Pyramid, l: np.ndarray) -> np.ndarray:
     y_of_image = y.reshape(-1, len(pyramid.starts), *y.shape[1:])
     y_of_image += pyramid.starts
     index = y[..., None] + x[..., None, :]
-    pixels = pyramid.values.reshape(-1, *pyramid.values.shape[4:])
-    return pixels.take(index, axis=0).reshape(len(l), -1)
+    return pyramid.values.take(index, axis=0).reshape(len(l), -1)
 
 
 def first_pixel(
