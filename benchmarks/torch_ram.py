@@ -1,12 +1,14 @@
 """The same agent in idiomatic PyTorch: one nn.Module, autograd, a vectorised gather.
 
 It takes square images, an even patch and a factor of 2 between scales, as all four
-tasks do, and the losses of the quick recipe.
+tasks do, and the losses of the recipes quick and paper.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+BOUNDS = {"none": nn.Identity, "tanh": nn.Tanh, "hard-tanh": nn.Hardtanh}
 
 
 class RAM(nn.Module):
@@ -21,12 +23,11 @@ class RAM(nn.Module):
         self.glimpse = nn.Linear(config.hg_size + config.hl_size, config.g_size)
         self.core_in = nn.Linear(config.g_size, config.h_size)
         self.core_recurrent = nn.Linear(config.h_size, config.h_size, bias=False)
-        self.locator = nn.Sequential(
-            nn.Linear(config.h_size, config.locator_hidden_size),
-            nn.ReLU(),
-            nn.Linear(config.locator_hidden_size, 2),
-            nn.Tanh(),
-        )
+        hidden_size, self.hidden = config.locator_hidden_size, nn.Identity()
+        if hidden_size:
+            self.hidden = nn.Linear(config.h_size, hidden_size)
+        self.mean = nn.Linear(hidden_size or config.h_size, 2)
+        self.bound = BOUNDS[config.locator_bound]()
         self.action = nn.Linear(config.h_size, config.num_classes)
         self.baseline = nn.Linear(config.h_size, 1)
 
@@ -38,11 +39,12 @@ class RAM(nn.Module):
             self.glimpse: ("glimpse", "g"),
             self.core_in: ("core", "g"),
             self.core_recurrent: ("core", "h"),
-            self.locator[0]: ("location", "hidden"),
-            self.locator[2]: ("location", "mu"),
+            self.mean: ("location", "mu"),
             self.action: ("action", "a"),
             self.baseline: ("baseline", "b"),
         }
+        if self.config.locator_hidden_size:
+            pairs[self.hidden] = "location", "hidden"
         self.names = {}
         with torch.no_grad():
             for layer, (network, name) in pairs.items():
@@ -57,12 +59,21 @@ class RAM(nn.Module):
         """Return {(network, name): array}, laid out as ramnp's."""
         return {key: tensor.grad.numpy().T for key, tensor in self.names.items()}
 
-    def forward(self, images):
+    def locator(self, h):
+        """Return the mean of the policy."""
+        h = h if self.config.policy_into_core else h.detach()
+        if self.config.locator_hidden_size:
+            h = F.relu(self.hidden(h))
+        return self.bound(self.mean(h))
+
+    def forward(self, images, num_rollouts=1):
         """Roll out; return locations, logits, mu and baseline, time-major."""
         config = self.config
         levels = pyramid(images, config.num_scales)
-        l = 2 * torch.rand(len(images), 2, dtype=images.dtype) - 1
-        h = images.new_zeros(len(images), config.h_size)
+        levels = [level.repeat(num_rollouts, 1) for level in levels]
+        N = num_rollouts * len(images)
+        l = 2 * torch.rand(N, 2, dtype=images.dtype) - 1
+        h = images.new_zeros(N, config.h_size)
         locations, hs, mus = [], [], []
         for t in range(config.num_glimpses):
             rho = look(levels, l, images.shape[-1], config.patch_size)
@@ -80,24 +91,30 @@ class RAM(nn.Module):
         return torch.stack(locations), self.action(h), torch.stack(mus), baseline
 
     def loss(self, images, labels):
-        """Return the hybrid loss of the quick recipe, and its locations."""
+        """Return the hybrid loss of the recipe, and its locations."""
         config = self.config
-        locations, logits, mu, baseline = self(images)
-        T, B = logits.shape[:2]
+        locations, logits, mu, baseline = self(images, config.num_rollouts)
+        labels = labels.repeat(config.num_rollouts)
+        asked = logits if config.classify_every_step else logits[-1:]
+        T, N = asked.shape[:2]
         cross_entropy = F.cross_entropy(
-            logits.flatten(0, 1), labels.repeat(T), reduction="none"
-        ).view(T, B)
+            asked.flatten(0, 1), labels.repeat(T), reduction="none"
+        ).view(T, N)
         with torch.no_grad():
-            gain = cross_entropy[:-1] - cross_entropy[1:]
-            returns = [gain[-1]]
-            for reward in gain[:-1].flip(0):
+            if config.reward == "gain":
+                rewards = cross_entropy[:-1] - cross_entropy[1:]
+            else:
+                rewards = torch.zeros_like(baseline)
+                rewards[-1] = (logits[-1].argmax(-1) == labels).to(rewards.dtype)
+            returns = [rewards[-1]]
+            for reward in rewards[:-1].flip(0):
                 returns.insert(0, reward + config.discount * returns[0])
             R = torch.stack(returns)
             advantage = R - baseline
         log_pi = -((locations[1:] - mu) ** 2).sum(-1) / (2 * config.location_std**2)
         loss = cross_entropy.sum() - config.policy_weight * (advantage * log_pi).sum()
         loss = loss + config.baseline_weight * ((baseline - R) ** 2).sum()
-        return loss / B, locations
+        return loss / N, locations
 
 
 def pyramid(images, num_scales):

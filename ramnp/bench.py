@@ -12,15 +12,20 @@ from ramnp.study import speed
 from ramnp.support import command_line
 from ramnp.support.errors import UserError
 
+# Rollouts per image with the recipe paper, by key of the report.
+PAPER = {"paper_images_per_second": 1, "paper_images_per_second_10_rollouts": 10}
+
 
 def parse(arguments):
     """Return the options of the command."""
     parser = command_line.Parser(
         prog="python -m ramnp.bench",
         description="Measure the speed of training (new scenes, batch of the quick "
-        "recipe) and prediction (1,000 images, and one); medians over rounds. The "
-        "sgemm share is the time of a step's matrix products alone, measured in turn "
-        "with the step, divided by the time of the step.",
+        "recipe, and the paper's of 20 images with one and ten rollouts each) and "
+        "prediction (1,000 images, and one); medians over rounds. The sgemm share is "
+        "the time of a step's matrix products alone, measured in turn with the step, "
+        "divided by the time of the step; the square share is the same with as many "
+        "multiplications in large square products, the most that the machine can do.",
     )
     parser.add_argument(
         "--task", choices=TASKS, help="measure one task (default: all of them)"
@@ -65,7 +70,11 @@ def measure(options):
     digits = mnist.load(options.data)
     config = fitted(digits, options.task)
     threads = command_line.num_threads(options.threads)
-    row, gflops = speed.measure(config, digits, threads, options.rounds)
+    paper = {
+        key: fitted(digits, options.task, "paper", num_rollouts=num_rollouts)
+        for key, num_rollouts in PAPER.items()
+    }
+    row, gflops = speed.measure(config, digits, threads, options.rounds, paper)
     return {"tasks": {options.task: row}, "sgemm_gflops": gflops, "threads": threads}
 
 
@@ -84,9 +93,12 @@ COLUMNS = {
     "training, images/s": ("train_images_per_second", "{:,.0f}"),
     "  with one thread": ("train_images_per_second_one_thread", "{:,.0f}"),
     "  gain by threads": ("thread_speedup", "{:.2f} x"),
+    "  recipe paper": ("paper_images_per_second", "{:,.0f}"),
+    "  paper, 10 rollouts": ("paper_images_per_second_10_rollouts", "{:,.0f}"),
     "prediction, images/s": ("predict_images_per_second", "{:,.0f}"),
     "one image, ms": ("latency_ms", "{:.2f}"),
     "share of sgemm": ("sgemm_share", "{:.0%}"),
+    "share of square sgemm": ("square_share", "{:.0%}"),
     "sgemm, GFLOP/s": ("sgemm_gflops", "{:.0f}"),
     "multiply-adds per image": ("multiply_adds_per_image", "{:,.0f}"),
     "peak memory, MiB": ("peak_mib", "{:.0f}"),

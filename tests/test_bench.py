@@ -14,6 +14,9 @@ PROMISED = {
     "latency_ms",
     "sgemm_share",
     "peak_mib",
+    "square_share",
+    "paper_images_per_second",
+    "paper_images_per_second_10_rollouts",
 }
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import cProfile
+import functools
 import resource
 import sys
 import time
@@ -58,31 +59,33 @@ STAGES = {
 }
 
 
-def measure(config, digits, threads, rounds):
+def measure(config, digits, threads, rounds, others=()):
     """Return the report on a configuration, and the machine's GFLOP/s.
 
     Each round times everything once, so other load on the machine affects all
-    measurements equally. The numbers are medians over the rounds.
+    measurements equally. The numbers are medians over the rounds. others: {key: another
+    configuration}, of which only the speed of training is reported.
     """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(process.limited_blas)
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
 
-    def trainer(shard_gradients=None):
-        state = initial(config, len(digits.train.labels))
-        return training.Trainer(config, digits.train, state, shard_gradients)
+        def trainer(config, threads=threads):
+            state = initial(config, len(digits.train.labels))
+            workers = Workers(threads, config, digits.train, state.vector)
+            workers = stack.enter_context(workers)
+            return training.Trainer(config, digits.train, state, workers)
 
-    vector = trainer().state.vector
-    with (
-        process.limited_blas,
-        ThreadPoolExecutor(threads) as pool,
-        Workers(threads, config, digits.train, vector) as workers,
-    ):
-        return _measure(digits, pool, threads, trainer(workers), trainer(), rounds)
+        return _measure(config, digits, threads, rounds, dict(others), pool, trainer)
 
 
-def _measure(digits, pool, threads, together, alone, rounds):
-    config, agent = alone.config, alone.agent
-    full_batches = max(1, len(digits.train.labels) // config.batch_size)
+def _measure(config, digits, threads, rounds, others, pool, trainer):
+    trainers = {"train": trainer(config), "train alone": trainer(config, 1)}
+    together, alone = trainers.values()
+    agent = alone.agent
 
     def train(trainer):
+        full_batches = max(1, len(digits.train.labels) // trainer.config.batch_size)
         for _ in range(STEPS):
             trainer.step()
             trainer.state.position %= full_batches
@@ -106,10 +109,11 @@ def _measure(digits, pool, threads, together, alone, rounds):
         for _ in range(LOOKS):
             agent.predict(images[:1])
 
+    trainers |= {key: trainer(other) for key, other in others.items()}
     arithmetic = products(config)
     timed = {
-        "train": lambda: train(together),
-        "train alone": lambda: train(alone),
+        key: functools.partial(train, trainer) for key, trainer in trainers.items()
+    } | {
         "arithmetic": multiplier(arithmetic, pool, config.num_shards),
         "squares": multiplier([("nn", SQUARE, SQUARE, SQUARE)], pool, threads),
         "predict": predict,
@@ -121,19 +125,25 @@ def _measure(digits, pool, threads, together, alone, rounds):
     seconds = dict(zip(timed, np.array(rows).T))
     median = {name: np.median(column) for name, column in seconds.items()}
 
-    trained = STEPS * min(config.batch_size, len(digits.train.labels))
+    def images_per_second(key):
+        batch = min(trainers[key].config.batch_size, len(digits.train.labels))
+        return STEPS * batch / median[key]
+
     macs = multiply_adds(config) * config.batch_size
     shares = STEPS * seconds["arithmetic"] / seconds["train"]
+    at_best = macs * seconds["squares"] / (threads * SQUARE**3)
     numbers = {
-        "train_images_per_second": trained / median["train"],
+        "train_images_per_second": images_per_second("train"),
         "predict_images_per_second": PREDICTED / median["predict"],
         "latency_ms": 1000 * median["look"] / LOOKS,
         "sgemm_share": np.median(shares),
+        "square_share": np.median(STEPS * at_best / seconds["train"]),
         "peak_mib": peak,
-        "train_images_per_second_one_thread": trained / median["train alone"],
+        "train_images_per_second_one_thread": images_per_second("train alone"),
         "thread_speedup": np.median(seconds["train alone"] / seconds["train"]),
         "sgemm_gflops": 2e-9 * macs / median["arithmetic"],
         "multiply_adds_per_image": multiply_adds(config),
+        **{key: images_per_second(key) for key in others},
     }
     numbers = {name: float(number) for name, number in numbers.items()}
     numbers["time"] = where_time_goes(lambda: train(alone))

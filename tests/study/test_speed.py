@@ -101,9 +101,15 @@ def test_every_measurement_is_a_positive_number(digits_file):
     """Even those of a tiny measurement."""
     digits = mnist.load(digits_file)
     config = make_config("translated", num_glimpses=2, batch_size=16)
-    numbers, gflops = speed.measure(config, digits, 2, rounds=1)
+    other = make_config("translated", "paper", num_glimpses=2, num_rollouts=2)
+    numbers, gflops = speed.measure(config, digits, 2, 1, {"other": other})
     numbers.pop("time")
-    assert gflops > 0
+    assert gflops > 0 and "other" in numbers
+    # As measured in the same round: the whole step at the rate of square products.
+    step = 16 / numbers["train_images_per_second"]
+    macs = 16 * numbers["multiply_adds_per_image"]
+    share = 2e-9 * macs / step / gflops
+    assert numbers["square_share"] == pytest.approx(share)
     assert all(type(number) is float and number > 0 for number in numbers.values())
 
 
