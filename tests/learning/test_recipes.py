@@ -19,6 +19,8 @@ from ramnp.learning.recipes import (
     make_config,
     paper_row,
 )
+from ramnp.learning.state import initial
+from ramnp.learning.trainer import Hooks, Trainer, train
 from ramnp.support.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -177,3 +179,59 @@ def test_a_glimpse_that_sees_almost_nothing_is_told():
         side = make_config(task).canvas_size or 28
         assert hint(make_config(task), (side, side)) is None
     assert hint(make_config(model="fc"), (96, 128)) is None
+
+
+@pytest.fixture(scope="module")
+def zeros_and_ones():
+    """Real digits of two classes at half their size: 1,042 to train on, 2,070 scenes."""
+
+    def split(part, times):
+        images, labels = digits[f"x_{part}"], digits[f"y_{part}"]
+        kept = np.tile(np.flatnonzero(labels < 2), times)
+        halves = images[kept].reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
+        return Split(halves.astype(np.uint8), labels[kept])
+
+    with np.load(ROOT / "tutorials" / "digits.npz") as digits:
+        return split("train", 1), split("valid", 10)
+
+
+@pytest.mark.slow
+def test_the_paper_recipe_learns_where_to_look(zeros_and_ones, pool):
+    """It beats random glimpses, and its means without the noise see still more.
+
+    Each digit is somewhere on four times its area, and a glimpse is small. With the
+    seeds 0 to 2, the errors are 11 to 12 %, 6 to 7 less without the noise; random: 28 %.
+    """
+    train_split, valid = zeros_and_ones
+
+    def counts(**changes):
+        config = make_config(
+            *("translated", "paper"),
+            num_classes=2,
+            canvas_size=28,
+            patch_size=5,
+            num_scales=2,
+            hg_size=32,
+            hl_size=32,
+            g_size=64,
+            h_size=64,
+            num_glimpses=3,
+            policy_weight=1.0,
+            baseline_weight=1.0,
+            num_rollouts=10,
+            location_std=0.3,
+            locator_bound="tanh",
+            policy_into_core=True,
+            learning_rate=0.01,
+            epochs=60,
+            **changes,
+        )
+        trainer = Trainer(config, train_split, initial(config, len(train_split.labels)))
+        train(trainer, valid, pool, Hooks())
+        row = trainer.state.history[-1]
+        return row["valid_error"], row["deterministic_minus_sampled"]
+
+    error, difference = counts()
+    error_of_random, _ = counts(policy="random")
+    assert error < 15 and error < 0.7 * error_of_random
+    assert difference < -3
