@@ -48,7 +48,7 @@ def test_help_shows_the_defaults_of_task_and_recipe(asked, capsys):
     """--help those of the most common settings, --help-all of all that have a choice."""
     with pytest.raises(SystemExit):
         parse("--task=cluttered", "--recipe=paper", asked)
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())  # however wide the terminal
     assert "(default: 0.01)" in shown and "(default: cluttered)" in shown
     for spec in dataclasses.fields(Config):
         if spec.name in options.COMMON:
