@@ -93,7 +93,7 @@ def _forward(params, images, locations, config):
         hs.append(state[0])
     h = np.concatenate(hs)
     logits, actions = action_network.forward(params["action"], h)
-    mu, locators = location_network.forward(params["location"], h[: (T - 1) * B], False)
+    mu, locators = location_network.forward(params["location"], h[: (T - 1) * B])
     mu = np.concatenate([mu_0[None], mu.reshape(T - 1, B, 2)])
     caches = c, h_0, cores, glimpses, actions, locators
     return (logits.reshape(T, B, -1), mu), caches
