@@ -2,8 +2,12 @@
 
 A source is a script in percent format: `# %%` starts a cell of code, `# %% [markdown]`
 one of text, whose lines are comments, `# %% figure` one of code that only draws, which a
-notebook shows folded. A notebook is its source, executed; its pictures are SVG, and the
-text below a picture is its alternative text.
+notebook shows folded. A notebook is its source, executed, after a cell that fetches the
+package where the notebook was opened alone; its pictures are SVG, and the text below a
+picture is its alternative text.
+
+The repository's public address is [project.urls] Source in pyproject.toml. While that is
+missing, the first cell asks for it, and no notebook has links to Colab and Binder.
 """
 
 import base64
@@ -12,6 +16,7 @@ import itertools
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -20,11 +25,28 @@ CODE = "# %%"
 FIGURE = "# %% figure"
 KINDS = {MARKDOWN: "markdown", CODE: "code", FIGURE: "figure"}
 CAPTION = "**Figure.** "
-FOLDED = {
+METADATA = {
     "markdown": {},
     "code": {},
     "figure": {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]},
+    "setup": {"jupyter": {"source_hidden": True}, "tags": ["remove-cell"]},
 }
+# A picture shrinks to this share of its size on a phone; a wider one scrolls.
+SMALLEST = 0.54
+SETUP = """\
+# Was this page opened alone, as in Colab? Then fetch the package and the other files.
+import os
+import subprocess
+import sys
+
+if not os.path.exists("common.py"):
+    if not os.path.exists("ramnp"):
+        address = "ADDRESS"
+        address = address or input("Address of the repository, as for git clone: ")
+        subprocess.run(["git", "clone", "--depth", "1", address, "ramnp"], check=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", "./ramnp"], check=True)
+    os.chdir("ramnp/tutorials")
+    sys.path.insert(0, os.getcwd())"""
 
 
 def sources():
@@ -43,23 +65,49 @@ def cells(text):
         elif found[-1][0] == "markdown" and line:
             if not (line == "#" or line.startswith("# ")):
                 raise ValueError(f"{line!r} is code in a cell of text")
+            if line.startswith("# %"):
+                raise ValueError(f"{line!r} would be a comment in the site's dialect")
             found[-1][1].append(line[2:])
         else:
             found[-1][1].append(line)
     return [(kind, "\n".join(lines).strip("\n")) for kind, lines in found]
 
 
-def notebook(text):
-    """Return a notebook, not yet executed, with the cells of a source."""
+def address():
+    """Return the repository's public address, or an empty string."""
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
+    return project["project"]["urls"].get("Source", "").removesuffix("/")
+
+
+def links(name, repository):
+    """Return links that open a chapter in Colab and Binder, if GitHub has it."""
+    host, _, path = repository.partition("https://github.com/")
+    if host or not path:
+        return ""
+    colab = f"https://colab.research.google.com/github/{path}/blob/main/tutorials"
+    binder = f"https://mybinder.org/v2/gh/{path}/HEAD?labpath=tutorials%2F"
+    return f"Open in [Colab]({colab}/{name}.ipynb) · [Binder]({binder}{name}.ipynb)"
+
+
+def complete(name, repository):
+    """Return the cells of a notebook: a chapter's, its links and the fetching cell."""
+    (kind, head), *others = cells((HERE / f"{name}.py").read_text("utf-8"))
+    head = "\n\n".join(filter(None, [head, links(name, repository)]))
+    setup = SETUP.replace("ADDRESS", repository)
+    return [(kind, head), ("setup", setup), *others]
+
+
+def notebook(found):
+    """Return a notebook of such cells, not yet executed."""
     import nbformat
 
     v4 = nbformat.v4
     make = {"markdown": v4.new_markdown_cell}
     found = [
         make.get(kind, v4.new_code_cell)(
-            cell, id=f"cell-{i:02d}", metadata=FOLDED[kind]
+            cell, id=f"cell-{i:02d}", metadata=METADATA[kind]
         )
-        for i, (kind, cell) in enumerate(cells(text))
+        for i, (kind, cell) in enumerate(found)
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return v4.new_notebook(cells=found, metadata={"kernelspec": kernel})
@@ -126,11 +174,16 @@ def caption_text(caption):
 
 def _image(kind, content, words):
     if kind == "image/svg+xml":
+        points = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', content)[1])
+        width = round(points * 96 / 72)
         content = base64.b64encode(content.encode("utf-8")).decode("ascii")
+    else:
+        width = int.from_bytes(base64.b64decode(content)[16:20])  # in its header
     content = content.replace("\n", "")
     return (
-        f'<img alt="{html.escape(words)}" style="max-width:100%;height:auto;'
-        f'background:#fff" src="data:{kind};base64,{content}">'
+        f'<div style="overflow-x:auto"><img alt="{html.escape(words)}" '
+        f'style="max-width:100%;min-width:{SMALLEST * width:.0f}px;height:auto;'
+        f'background:#fff" src="data:{kind};base64,{content}"></div>'
     )
 
 
@@ -143,7 +196,7 @@ def main(arguments):
     for path in sources():
         if arguments and path.name[:2] not in arguments:
             continue
-        made = notebook(path.read_text("utf-8"))
+        made = notebook(complete(path.stem, address()))
         execute(made)
         target = path.with_suffix(".ipynb")
         target.write_text(nbformat.writes(made) + "\n", "utf-8")

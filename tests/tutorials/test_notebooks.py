@@ -83,14 +83,22 @@ def alike(found, shown, name):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_notebook_holds_its_source(name):
-    """Code and text of the notebook are those of the source, cell by cell."""
-    cells = build.cells(SOURCES[name].read_text("utf-8"))
-    kinds = {"markdown": "markdown", "code": "code", "figure": "code"}
+    """Code and text of the notebook are those of the source, cell by cell.
+
+    Only the cell that fetches the package comes in addition, after the first.
+    """
+    cells = build.complete(name, build.address())
+    first, setup, *others = cells
+    assert [(first[0], first[1].partition("\n\nOpen in ")[0]), *others] == build.cells(
+        SOURCES[name].read_text("utf-8")
+    )
+    assert setup[0] == "setup"
     found = [(c["cell_type"], text(c["source"])) for c in read(name)["cells"]]
-    assert found == [(kinds[kind], source) for kind, source in cells]
+    assert [source for _, source in found] == [source for _, source in cells]
     for (kind, _), cell in zip(cells, read(name)["cells"]):
+        assert cell["cell_type"] == ("markdown" if kind == "markdown" else "code")
         hidden = cell["metadata"].get("jupyter", {}).get("source_hidden", False)
-        assert hidden == (kind == "figure")
+        assert hidden == (kind in ("figure", "setup"))
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -166,51 +174,6 @@ def test_chapters_link_to_the_previous_and_the_next():
         links = re.findall(r"\]\(([^)]+)\)", first.split("\n\n")[1])
         expected = [f"{names[j]}.ipynb" for j in (i - 1, i + 1) if 0 <= j < len(names)]
         assert sorted(links) == sorted([*expected, "README.md"])
-
-
-def symbols_of(formula):
-    """Return the letters and Greek commands of a formula, without words."""
-    formula = re.sub(r"\\(text|mathrm|phantom|operatorname)\{[^}]*\}", " ", formula)
-    greek = re.findall(r"\\([A-Za-z]+)", formula)
-    letters = re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", " ", formula))
-    return {*letters, *(name for name in greek if name in GREEK)}
-
-
-GREEK = {"rho", "mu", "sigma", "pi", "theta", "lambda", "eta", "gamma", "delta"}
-GREEK |= {"beta", "xi", "varepsilon", "tau"}
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_symbols_are_those_of_the_table(name):
-    """Every symbol in a formula stands in the README's table, with one meaning.
-
-    And what had two meanings once does not come back: the number π, ε, a step h of a
-    difference, a measure dl.
-    """
-    readme = (build.HERE / "README.md").read_text("utf-8")
-    table = readme.partition("## Symbols")[2].partition("\n## ")[0]
-    listed = set()
-    for row in re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE):
-        listed |= symbols_of(" ".join(re.findall(r"\$([^$]+)\$", row)))
-    words = "\n".join(
-        source
-        for kind, source in build.cells(SOURCES[name].read_text("utf-8"))
-        if kind == "markdown"
-    )
-    used = {}
-    for formula in re.findall(r"\$\$?([^$]+)\$\$?", words):
-        used |= dict.fromkeys(symbols_of(formula), formula)
-    assert {s: f for s, f in used.items() if s not in listed} == {}
-    for mistake in (
-        r"2\s*\\pi",
-        r"\\cos\s*\\pi",
-        r"\\varepsilon",
-        r"\\log\s*2\\pi",
-        r"\\,\s*\\mathrm\{d\}l",
-        r"w [+-] h\b",
-        r"l_\{t\+1\}\)",
-    ):
-        assert not re.search(mistake, words), mistake
 
 
 def test_readme_links_lead_somewhere():
