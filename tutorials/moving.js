@@ -72,7 +72,7 @@ const ramnp = (() => {
     const label = document.createElement("label");
     label.style.cssText = "display:flex;gap:.6em;align-items:center;margin:.15em 0";
     const text = document.createElement("span");
-    text.style.cssText = "min-width:10em";
+    text.style.cssText = "min-width:8em";
     const input = document.createElement("input");
     Object.assign(input, {type: "range", min: low, max: high, step, value});
     input.style.cssText = "flex:1;min-width:0";
@@ -133,9 +133,11 @@ const ramnp = (() => {
     ctx.restore();
   }
 
+  // Letters of 12 pixels on a wide screen; a narrow one shrinks the canvas, not them.
   function write(ctx, text, x, y, align = "left") {
+    const width = ctx.canvas.width / 2, shown = ctx.canvas.clientWidth || width;
     ctx.fillStyle = COLOURS.ink;
-    ctx.font = "12px sans-serif";
+    ctx.font = `${Math.min(17, 12 * width / shown)}px sans-serif`;
     ctx.textAlign = align;
     ctx.fillText(text, x, y);
   }
@@ -159,12 +161,12 @@ const ramnp = (() => {
       clipped(c.ctx, 330, margin + 20, 240, () =>
         known(c.ctx, rho, edges, patch, 330, margin + 20, zoom));
       write(c.ctx, "drag the retina", margin, 30);
-      write(c.ctx, `all that it sees: ${rho.length} of ${side * side} numbers`, 330, 30);
+      write(c.ctx, `it sees ${rho.length} of ${side * side} numbers`, 330, 30);
     };
     const scene = slider(box, "scene", 1, scenes.length, 1, 1, () => draw());
     const two = (v) => v.toFixed(2);
-    const x = slider(box, "x", -1.2, 1.2, 0.01, 0, () => draw(), two);
-    const y = slider(box, "y", -1.2, 1.2, 0.01, 0, () => draw(), two);
+    const x = slider(box, "l_x", -1.2, 1.2, 0.01, 0, () => draw(), two);
+    const y = slider(box, "l_y", -1.2, 1.2, 0.01, 0, () => draw(), two);
     const point = (event) => {
       const r = c.node.getBoundingClientRect(), k = c.width / r.width;
       x.set(((event.clientX - r.left) * k - margin) / 120 - 1);
@@ -213,7 +215,7 @@ const ramnp = (() => {
         arrow(mu, [mu[0] + exact[0] / 3, mu[1] + exact[1] / 3], COLOURS.ink, 2);
       });
       dot(mu, 6, COLOURS.policy);
-      write(c.ctx, "orange: darts · red: mean pull · black: true gradient", 22, 14);
+      write(c.ctx, "orange: darts · red: mean pull · black: gradient", 22, 15);
     };
     const two = (v) => v.toFixed(2);
     const sigma = slider(box, "σ", 0.05, 0.6, 0.01, std, () => draw(), two);

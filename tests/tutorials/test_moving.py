@@ -1,11 +1,14 @@
 """What moves in the chapters, in a real browser: the package's numbers, and it works."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
+import ramnp
 from ramnp.agent import glimpse_sensor, location_network
+from ramnp.datasets import mnist, scenes
 from ramnp.proofs import complex_step
 from tutorials import build, moving
 
@@ -89,6 +92,20 @@ def test_darts_pull_as_in_the_package(script):
     assert abs(drawn.mean()) < 0.03 and abs(drawn.std() - 1) < 0.03
 
 
+def test_the_saved_agent_looks_as_the_package_s():
+    """Its locations and probabilities are those that `predict` gives today."""
+    page = saved("00_the_agent_in_ten_minutes")
+    data = json.loads(re.search(r"const data = (\{.*\});", page)[1])
+    agent, split = ramnp.load("cluttered"), mnist.load(build.HERE / "digits.npz").test
+    images, labels = scenes.frozen_chunk(split, "test", 0, agent.config)
+    seen = agent.predict(images)
+    count = len(data["labels"])
+    assert data["labels"] == labels[:count].tolist()
+    assert np.allclose(data["locations"], seen.locations[:count], atol=1e-4)
+    probabilities = seen.step_probabilities[:count]
+    assert np.allclose(data["probabilities"], probabilities, atol=1e-3)
+
+
 @pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.parametrize("width", [360, 1100])
 def test_it_moves_in_the_saved_notebook(visit, name, width):
@@ -108,11 +125,13 @@ def test_it_moves_in_the_saved_notebook(visit, name, width):
 
 
 def test_the_retina_follows_the_pointer(visit):
-    """Where the scene is touched, there the retina is: x and y in half sides."""
+    """Where the scene is touched, there the retina is: l in half sides."""
     tab = visit(saved("01_look_through_the_retina"))
     box = tab.locator("canvas").bounding_box()
     tab.mouse.move(box["x"] + 30 + 60, box["y"] + 50 + 180)
     tab.mouse.down()
     tab.mouse.up()
-    values = [tab.locator(f"input[name={axis}]").input_value() for axis in "xy"]
+    values = [
+        tab.locator(f"input[name={axis}]").input_value() for axis in ("l_x", "l_y")
+    ]
     assert np.allclose([float(value) for value in values], [-0.5, 0.5], atol=0.02)
