@@ -12,7 +12,7 @@ from ramnp.learning.config import Config
 from tutorials import ram
 
 SOURCE = Path(ram.__file__)
-C = {"T": 4, "patch": 4, "scales": 2, "classes": 5, "n": 8, "first": "random"}
+C = {"T": 4, "patch": 4, "scales": 2, "C": 5, "size": 8, "first": "random"}
 CONFIG = Config(
     num_glimpses=4,
     patch_size=4,
@@ -29,7 +29,7 @@ STD = 0.4
 
 def as_package(p):
     """Return matrices with their biases in the last row as the package's tree."""
-    n = C["n"]
+    n = C["size"]
     return {
         "glimpse": {
             "W_hg": p["what"][:-1],
@@ -46,7 +46,7 @@ def as_package(p):
         },
         "location": {"W_mu": p["mu"][:-1], "b_mu": p["mu"][-1]},
         "action": {"W_a": p["class"][:-1], "b_a": p["class"][-1]},
-        "baseline": {"W_b": p["baseline"][:-1], "b_b": p["baseline"][-1]},
+        "baseline": {"W_b": p["b"][:-1], "b_b": p["b"][-1]},
     }
 
 
