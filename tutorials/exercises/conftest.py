@@ -6,6 +6,7 @@ shows the first two, and so on.
 
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,23 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """Skip an exercise that still raises NotImplementedError."""
+    """Skip an exercise that still raises NotImplementedError; explain other errors."""
     try:
         return (yield)
     except NotImplementedError as error:
         if pyfuncitem.config.getoption("--solutions"):
             raise
         pytest.skip(f"not attempted yet: {error}")
+    except Exception as error:  # noqa: BLE001, of the reader's code
+        module = pyfuncitem.path.name.removeprefix("test_")
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).name == module
+        ]
+        where = f"line {lines[-1]} of {module}" if lines else "using what you return"
+        words = f"{where} fails: {type(error).__name__}: {error}"
+        pyfuncitem.funcargs["check"].fail(words)
 
 
 @pytest.fixture
