@@ -3,16 +3,16 @@
 #
 # [Contents](README.md) · [1. Look through the retina →](01_look_through_the_retina.ipynb)
 #
-# You do not see a picture all at once. Your eye jumps three times a second from place
-# to place, sees a small spot sharply at each, and you put together what it saw. Almost
-# every program that recognises images does it differently: it computes with every
-# pixel, whatever is on it. The *Recurrent Attention Model* (V. Mnih, N. Heess, A.
-# Graves, K. Kavukcuoglu, *Recurrent models of visual attention*, NIPS 2014) looks as
-# you do. It has to learn two things at once: what to make of what it sees, and **where
-# to look next**.
+# You do not see a picture all at once. Your eye jumps about three times a second from
+# place to place and sees a small spot sharply at each; your brain puts the spots
+# together. Most programs that recognise images work differently: they compute with every
+# pixel, whatever it shows. The *Recurrent Attention Model* (V. Mnih, N. Heess, A.
+# Graves, K. Kavukcuoglu, [*Recurrent models of visual
+# attention*](https://arxiv.org/abs/1406.6247), NIPS 2014) looks as you do. It has to
+# learn two things at once: what to make of what it sees, and **where to look next**.
 #
 # **What you'll do.** Watch a trained agent find a digit in clutter, take it apart into
-# five small networks, and see the one sentence that teaches it where to look.
+# five small networks, and read the one sentence that teaches it where to look.
 #
 # **What you'll learn.** What each of the following chapters is about, and why it is needed.
 #
@@ -20,7 +20,8 @@
 
 # %%
 import matplotlib.pyplot as plt
-from common import COLOURS, DIGITS, moving, outline, show, unrolled
+import numpy as np
+from common import COLOURS, DIGITS, digit_centres, moving, outline, show, unrolled
 
 import ramnp
 from ramnp.agent import glimpse_sensor
@@ -42,25 +43,20 @@ print(f"wrong: {(seen.classes != labels).sum()} of {len(labels)} scenes")
 moving.agent(images[:6], labels[:6], type(seen)(*(f[:6] for f in seen)), agent.config)
 
 # %% [markdown]
-# *To move:* choose a scene, then go from glimpse to glimpse. Left, the scene, which the agent
-# does not see, with the path of its glimpses; right, all that it has seen so far; below, how
-# probable it holds each class to be, blue the right one. Before you move to glimpse 2, guess:
-# where would *you* look next, knowing only the right picture?
+# *To move:* choose a scene, then go from glimpse to glimpse. Left is the scene, which the
+# agent does not see, with the path of its glimpses. Right is all that it has seen so far.
+# The bars below are its probabilities of the classes, the right class in blue. Before you
+# move to glimpse 2, guess: where would *you* look next, knowing only the right picture?
 #
-# ## Why look, if you could see?
-#
-# A glimpse is a few hundred numbers, however large the image. Double the side of the
-# image: a network that sees everything needs four times as many connections, the agent
-# one more coarse ring around its sharp spot.
+# Does it go to the digit? The scenes are composed here, so the digit's place is known:
 
 # %%
-config = agent.config
-glimpse_size = config.num_scales * config.patch_size**2
-print(f"scene: {images[0].size:,} numbers; one glimpse: {glimpse_size}")
-first = seen.locations[:, 0]
-second = seen.locations[:, 1]
-print(f"first looks: spread {first.std(axis=0).max():.2f} half sides;", end=" ")
-print(f"second looks: {second.std(axis=0).max():.2f}")
+centres = digit_centres([scenes.FROZEN_SEEDS["test"], 0])
+looks = 30 + 30 * seen.locations  # in pixels
+distances = np.sqrt(((looks - centres[:, None]) ** 2).sum(axis=2))
+for t in (1, 2):
+    median = np.median(distances[:, t - 1])
+    print(f"glimpse {t}: median distance from the digit {median:.1f} pixels")
 
 # %% figure
 figure, axes = plt.subplots(1, 4, figsize=(11, 2.9))
@@ -78,25 +74,39 @@ plt.show()
 # %% [markdown]
 # **Figure.** Four scenes with the path of eight glimpses, and the sharp windows of the
 # first two. The first is always in the middle. The second goes to the digit, wherever
-# it is: that is what the agent has learned. Nobody told it where the digit was, in
-# training or ever.
+# it is: that is what the agent has learned. Nobody told it where the digit was, neither
+# in training nor later.
+#
+# ## Why look, if you could see?
+#
+# A glimpse is a sharp spot of 12 × 12 pixels with coarse rings around it, of 12 × 12 cells
+# each. Let the image grow, with one more ring for each doubling of its side:
+
+# %%
+for side, scales in ((60, 3), (120, 4), (240, 5)):
+    glimpse = scales * 12**2
+    print(f"{side} × {side} pixels: {side**2:6,} in the image, {glimpse} in a glimpse")
+
+# %% [markdown]
+# A network that sees the whole image has a connection from every pixel. Twice the side
+# makes four times as many, while the agent's glimpse gains one ring.
 #
 # ## The loop
 #
-# One round is: look, remember, choose. All of it in one picture, unrolled over three glimpses:
+# One round is: look, remember, choose. Here is all of it, unrolled over three glimpses:
 
 # %% figure
 unrolled()
 plt.show()
 
 # %% [markdown]
-# **Figure.** Three glimpses, left to right. At the bottom, what was seen, $\rho_t$, at
-# the location $l_t$. Both go into a vector $g_t$, and that into the memory $h_t$, which
-# also keeps what was there before. From the memory come the mean $\mu_{t+1}$ of the
-# next location, a guess $b_{t+1}$ of how well it will end, and after the last glimpse
-# the class.
+# **Figure.** Three glimpses, left to right. At the bottom, $\rho_t$ is what was seen at
+# the location $l_t$. Both go into a vector $g_t$, and $g_t$ goes into the memory $h_t$,
+# which also keeps what was there before. From the memory come the mean $\mu_{t+1}$ of
+# the next location, a guess $b_{t+1}$ of the reward, and after the last glimpse the class.
 #
-# Five small networks, all of them *multiply by a matrix, add, set what is negative to 0*:
+# There are five small networks. In the paper's form, each is built from two operations:
+# multiply by a matrix and add; set negative numbers to 0.
 #
 # | part | from | to | chapter |
 # | --- | --- | --- | --- |
@@ -104,8 +114,8 @@ plt.show()
 # | glimpse network | $\rho_t$ and $l_t$ | $g_t$: what, and where | [3](03_combine_what_and_where.ipynb) |
 # | core network | $h_{t-1}$ and $g_t$ | $h_t$, the memory | [4](04_unroll_through_time.ipynb) |
 # | location network | $h_{t-1}$ | $\mu_t$; $l_t$ is drawn around it | [5](05_learn_without_derivatives.ipynb) |
-# | action network | $h_T$ | the class | [2](02_backpropagate_by_hand.ipynb) |
-# | baseline network | $h_{t-1}$ | $b_t$, the reward to be expected | [5](05_learn_without_derivatives.ipynb) |
+# | action network | $h_T$ | the class | [4](04_unroll_through_time.ipynb) |
+# | baseline network | $h_{t-1}$ | $b_t$, the reward it expects | [5](05_learn_without_derivatives.ipynb) |
 #
 # ## How it learns
 #
@@ -114,18 +124,18 @@ plt.show()
 # it. Chapters 2 to 4 derive it, to the last sum.
 #
 # **Where to look** can't be learned that way: moving a glimpse by a hair changes
-# nothing at all, so there is no derivative to follow. Instead, the agent throws its
-# glimpses with a little randomness, and learns from what happens. That is *REINFORCE*,
-# in one sentence:
+# nothing that is seen, so there is no derivative to follow. Instead, the agent places its
+# glimpses with a little randomness, and learns from the results. In one sentence, this is
+# *REINFORCE*:
 #
 # > If the answer was right more than you expected, make what you just did more likely;
 # > if less, make it less likely.
 #
 # Chapter 5 turns the sentence into a gradient, and proves it.
 #
-# **Is it right?** Agents with a wrong gradient often learn, only worse; public programs
-# are full of such mistakes. So every formula here is written twice, once as simply as
-# possible, and the two are compared, with a third, independent judge: the complex step.
+# **Is it right?** A network with a wrong gradient often learns all the same: chapter 2
+# trains one. So every formula here is written twice, once as simply as possible. The two
+# are compared with each other and with an independent judge, the complex step.
 #
 # ## The map
 #
@@ -142,9 +152,9 @@ plt.show()
 # 9. [What the policy learns](09_what_the_policy_learns.ipynb): where it looks, and
 #    whether that matters.
 #
-# And if you would rather read code than chapters: [ram.py](ram.py) is the whole agent
-# in 150 lines of NumPy, sensor, networks, derivatives, REINFORCE and training.
-# `python tutorials/ram.py` learns to follow a sign while you watch.
+# If you would rather read code than chapters: [ram.py](ram.py) is the whole agent in 150
+# lines of NumPy: sensor, networks, derivatives, REINFORCE and training.
+# `python tutorials/ram.py` trains it to follow a sign while you watch.
 #
-# > **In short.** Look at a little, remember, choose where to look next. What was seen
-# > is learned by backpropagation, where to look by trial and reward.
+# > **In short.** Look at a little, remember, choose where to look next. Backpropagation
+# > teaches the agent what it sees, trial and reward teach it where to look.

@@ -55,6 +55,16 @@ def digits():
     return images[first] / 255, labels[first].astype(int)
 
 
+def digit_centres(seed, count=250):
+    """Return where the digits of `count` scenes of 60 × 60 pixels are, (x, y) in pixels.
+
+    A scene is composed from a seed, and its digit's place is drawn first.
+    """
+    rng = np.random.default_rng(seed)
+    tops, lefts = rng.integers(33, size=count), rng.integers(33, size=count)
+    return np.stack([lefts, tops], axis=1) + 14.0
+
+
 def show(ax, image, title="", edges=None):
     """Draw an image in grey over (left, top, right, bottom), its own pixels if None."""
     height, width = image.shape
@@ -102,13 +112,14 @@ def arrow(ax, start, end, colour, lw=1.0, style="-|>", bend=0.0, gap=0, dotted=F
 
 def unrolled(gradient=False):
     """Draw three glimpses of the agent; with the way of the cross-entropy's gradient."""
-    _, ax = plt.subplots(figsize=(10, 4.6))
-    ax.set(xlim=(0, 11), ylim=(-0.4, 4.6), aspect="equal")
+    _, ax = plt.subplots(figsize=(8, 3.8))
+    ax.set(xlim=(0.2, 10.6), ylim=(-0.4, 4.6), aspect="equal")
     ax.axis("off")
 
     def node(x, y, text, colour):
         style = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": colour, "lw": 2}
-        ax.text(x, y, text, ha="center", va="center", bbox=style, zorder=3)
+        middle = {"ha": "center", "va": "center", "zorder": 3}
+        ax.text(x, y, text, fontsize=13, bbox=style, **middle)
 
     def forward(start, end, dotted=False):
         arrow(ax, start, end, COLOURS["muted"], 1, "->", gap=15, dotted=dotted)
@@ -142,8 +153,8 @@ def unrolled(gradient=False):
     back((8.2, 4.2), (8.2, 2.8), COLOURS["action"])
     if gradient:
         ax.text(8.9, 4.2, "cross-entropy", va="center", color=COLOURS["action"])
-    note = "dotted: drawn, or cut out;\nno derivative"
-    ax.text(9, 2.8, note, va="center", fontsize=8)
+    note = "dotted: drawn,\nor cut out;\nno derivative"
+    ax.text(8.9, 2.8, note, va="center", fontsize=9)
 
 
 class Film:
