@@ -4,10 +4,10 @@
 # [← 0. The agent in ten minutes](00_the_agent_in_ten_minutes.ipynb) · [Contents](README.md) ·
 # [2. Backpropagate by hand →](02_backpropagate_by_hand.ipynb)
 #
-# Hold out your arm and look at your thumbnail: that is about all you see sharply.
-# Everything around it is a blur, and yet the blur tells you where to look next. An eye
-# gets by with this, because it sends the brain far fewer numbers than a sharp picture
-# of everything would, however wide the view. This chapter builds such an eye.
+# Hold out your arm and look at your thumbnail: you see sharply little more than that.
+# Everything around it is a blur, and yet the blur tells you where to look next. A sharp
+# spot in a wide blur takes far fewer numbers than a sharp picture of everything. This
+# chapter builds such an eye.
 #
 # **What you'll do.** Write the glimpse sensor $\rho(x, l)$ of section 3.1 A of the paper
 # in plain loops, look at a digit through it, and prove that the package's fast sensor
@@ -38,25 +38,24 @@ scenes[1, 3:31, 29:57] = images[labels == 4][0]
 moving.retina(scenes, patch_size=12, num_scales=3)
 
 # %% [markdown]
-# *To move:* drag the retina over the scene on the left, or use the sliders. On the
-# right is all that the agent gets to know: a sharp square of 12 × 12 pixels, around it
-# the same number of cells for a square twice as wide, and again. Where it does not
-# look, it knows nothing. Try to find the place from which you could tell a seven from a
-# one.
+# *To move:* drag the retina over the scene on the left, or use the sliders. On the right
+# is all that the agent sees: a sharp square of 12 × 12 pixels, then 12 × 12 cells for a
+# square twice as wide, and again. It knows nothing of the places where it has not looked.
+# Find a place from which you can tell that this is a seven and not a one.
 #
 # ## Where l points
 #
-# A location is a pair of real numbers $l = (x, y)$: $(0, 0)$ is the centre of the image
-# and $(-1, -1)$ its top left corner. How many pixels one unit spans is not in the paper.
-# Here it is half a side, so that $(1, 1)$ is the bottom right corner of the last pixel,
-# and $l_x$ lies $\frac{W}{2} l_x$ pixels right of the centre of an image $W$ pixels wide.
+# A location is a pair of real numbers $l = (l_x, l_y)$: $(0, 0)$ is the centre of the
+# image and $(-1, -1)$ its top left corner. The paper does not say how many pixels one
+# unit spans. Here it is half a side: $(1, 1)$ is the bottom right corner of the last
+# pixel, and $l$ lies $l_x \cdot \text{width} / 2$ pixels to the right of the centre.
 #
-# A patch of $g_w$ pixels that sits in the very centre starts at pixel
-# $\frac{W - g_w}{2}$. One that sits at $l$ starts $\frac{W}{2} l_x$ pixels further, and
-# we round *that shift* to the nearest one that makes the start a whole number: a whole
-# shift if the gap $W - g_w$ is even, a half one if it is odd. Ties go away from the
-# centre. (Rounding the start itself, ties always up, would treat left and right
-# differently: a flipped image seen at a flipped place would not be the flipped glimpse.)
+# A patch of $g_w$ pixels in the very centre starts at pixel $(\text{width} - g_w) / 2$.
+# A patch at $l$ is shifted by $l_x \cdot \text{width} / 2$ pixels. We round *this shift*
+# so that the start is a whole number: to a whole shift if the gap $\text{width} - g_w$ is
+# even, to a half one if it is odd. Ties go away from the centre. (Rounding the start
+# itself, ties always up, would treat left and right differently: a flipped image, seen at
+# the flipped location, would not give the flipped glimpse.)
 
 
 # %%
@@ -71,19 +70,21 @@ def first_pixel(l, size, patch):
 for l in (-1.0, -0.5, 0.0, 0.5, 1.0):
     print(f"l = {l:4}: 8 of 28 pixels start at {first_pixel(l, 28, 8)}")
 
+compared = 0
 for size in (28, 29, 60):
     for patch in (7, 8, 12):
         for l in np.linspace(-1.5, 1.5, 61):
-            x, y = glimpse_sensor.first_pixel(
-                np.array([[l, -l]]), np.array([size, size]), patch
-            )[0]
-            assert x == first_pixel(l, size, patch)
-            assert y == first_pixel(-l, size, patch)
+            both = np.array([[l, -l]]), np.array([size, size])
+            left, top = glimpse_sensor.first_pixel(*both, patch)[0]
+            assert left == first_pixel(l, size, patch)
+            assert top == first_pixel(-l, size, patch)
+            compared += 2
+print(f"{compared:,} first pixels are the package's")
 
 # %% [markdown]
-# At $l = 0$ the patch covers pixels 10 to 17 of 0 to 27: exactly the middle. At
-# $l = \pm 1$ its centre lies on the border and half of it hangs outside. Nothing forbids
-# that: the policy is a Gaussian, and a Gaussian knows no border.
+# At $l_x = 0$ the patch covers pixels 10 to 17 of 28: exactly the middle. At
+# $l_x = \pm 1$ its centre lies on the border and half of it is outside. That is allowed:
+# the agent draws its locations from a Gaussian, which has no border.
 
 # %% figure
 corners = [(0.0, 0.0), (-0.5, -0.5), (0.5, 0.25), (0.9, -0.9)]
@@ -106,17 +107,21 @@ plt.show()
 # ## One patch, then k
 #
 # The first patch is cut out as it is. Beyond the border we see the background, black.
-# Patch $j = 0, 1, \dots, k - 1$ is $2^j g_w$ pixels wide around the *same centre*, and is
-# shrunk to $g_w \times g_w$ cells, each the mean of the $2^j \times 2^j$ pixels that it
-# covers:
+# Patch $j = 0, 1, \dots, k - 1$ is $2^j g_w$ pixels wide around the *same centre*. It is
+# shrunk to $g_w \times g_w$ cells: each cell is the mean of the $2^j \times 2^j$ pixels
+# that it covers.
 #
-# $$\rho_{j,r,c} = \frac{1}{4^j} \sum_{a=0}^{2^j-1} \sum_{b=0}^{2^j-1}
-#   x_{\,\mathrm{top}_j + 2^j r + a,\ \mathrm{left}_j + 2^j c + b}
-#   \qquad \mathrm{left}_j = \mathrm{left}_0 - \tfrac{1}{2} g_w (2^j - 1)$$
+# $$\rho_{j,\,\text{row},\,\text{column}}
+#   = \frac{1}{4^j} \sum_{\text{pixels of the cell}} x$$
 #
-# The last equation says "same centre": patch $j$ is $g_w (2^j - 1)$ pixels wider than
-# patch 0, half of that on each side. The glimpse is all of it in one vector, patch by
-# patch, row by row.
+# The first of these pixels is in row $\text{top}_j + 2^j\, \text{row}$ and column
+# $\text{left}_j + 2^j\, \text{column}$ of the image, where
+#
+# $$\text{left}_j = \text{left}_0 - \tfrac{1}{2} g_w (2^j - 1)$$
+#
+# and likewise $\text{top}_j$. This is "same centre" as a formula: patch $j$ is
+# $g_w (2^j - 1)$ pixels wider than patch 0, half of that on each side. The glimpse is all
+# cells in one vector, patch by patch, row by row.
 
 
 # %%
@@ -133,11 +138,11 @@ def glimpse(image, l, patch, scales):
         for row in range(patch):
             for column in range(patch):
                 total = 0.0
-                for a in range(cell):
-                    for b in range(cell):
-                        y, x = top + cell * row + a, left + cell * column + b
-                        if 0 <= y < height and 0 <= x < width:
-                            total += image[y, x]
+                first = top + cell * row, left + cell * column
+                for down in range(first[0], first[0] + cell):
+                    for right in range(first[1], first[1] + cell):
+                        if 0 <= down < height and 0 <= right < width:
+                            total += image[down, right]
                 rho.append(total / cell**2)
     return rho
 
@@ -179,36 +184,37 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** The pyramid on a real digit. Left, a 60 × 60 scene with three frames around
-# one centre, 12, 24 and 48 pixels wide. Middle, the three patches, 12 × 12 cells each: the
-# same place, ever wider and ever coarser. Right, the three laid over each other, the finer
-# on top, as large as the widest: a sharp piece of the stroke inside a blur that says where the
-# rest of the digit is.
+# one centre, each twice as wide as the last. Middle, the three patches, 12 × 12 cells each:
+# the same place, ever wider and ever coarser. Right, the three laid over each other, the
+# finer on top: a sharp piece of the stroke inside a blur that shows where the rest of the
+# digit is.
 #
 # ## What it costs
 #
-# A glimpse holds $k\,g_w^2 = 3 \cdot 144 = 432$ numbers, 12 % of the 3,600 pixels. On the
-# 100 × 100 scenes the paper uses $k = 4$: 576 numbers of 10,000, or 5.8 %. The image got
-# 2.8 times larger and the glimpse 1.3 times: with each doubling of the side, one more patch
-# is enough. Everything that the agent computes depends on the size of the glimpse alone.
+# A glimpse holds $k\,g_w^2$ numbers. The paper takes three patches for scenes of
+# 60 × 60 pixels and four for 100 × 100:
 
 # %%
 for side, scales in ((60, 3), (100, 4)):
     numbers = scales * 12**2
-    print(
-        f"{side} × {side}: {numbers} numbers, {100 * numbers / side**2:.1f} % of the pixels"
-    )
+    print(f"{side} × {side}: {numbers} of {side**2:,}, {100 * numbers / side**2:.1f} %")
+print(f"the image: times {100**2 / 60**2:.1f}, the glimpse: times {4 / 3:.1f}")
 
 # %% [markdown]
+# The image gets 2.8 times as large and the glimpse 1.3 times: with each doubling of the
+# side, one more patch is enough. What the networks compute depends on the size of the
+# glimpse alone.
+#
 # ## Four properties that catch most mistakes
 #
-# Public programs have got each of these wrong, and still learnt digits, so accuracy will
-# not tell you.
+# A low error does not prove that the sensor is right. Test the sensor by itself:
 #
-# 1. **Flip the image and the location, and the glimpse is flipped.** Off by one fails.
-# 2. **One bright pixel, on an image that is not square,** is seen where $l$ puts it.
-#    Swapping $x$ and $y$ fails.
-# 3. **A blank image looks the same everywhere,** if the padding is the background. A frame
-#    of another brightness gives the place away.
+# 1. **Flip the image and the location, and the glimpse is flipped.** A sensor that is off
+#    by one pixel fails.
+# 2. **One bright pixel, on an image that is not square,** is seen where $l$ puts it. A
+#    sensor that swaps $l_x$ and $l_y$ fails.
+# 3. **A blank image looks the same everywhere,** if the padding is the background. A
+#    frame of another brightness would tell the agent where the border is.
 # 4. **Every patch has its centre where patch 0 has it.** Otherwise the blur is displaced.
 
 # %%
@@ -220,7 +226,7 @@ print("flipped:", np.abs(flipped[..., ::-1] - seen).max(), "apart")
 assert np.abs(flipped[..., ::-1] - seen).max() < 1e-14
 
 dot = np.zeros((1, 20, 40))
-dot[0, 5, 30] = 1.0  # its centre lies at x = 30.5, y = 5.5 pixels
+dot[0, 5, 30] = 1.0  # its centre lies 30.5 pixels right and 5.5 down
 l = np.array([[30.5 / 20 - 1, 5.5 / 10 - 1]])
 patch = glimpse_sensor.forward(glimpse_sensor.prepare(dot, 3), l).reshape(3, 3)
 print("the pixel at (30, 5), seen by a patch of 3 × 3:", *patch.astype(int))
@@ -239,17 +245,22 @@ assert (centres == centres[0]).all()
 # %% [markdown]
 # ## Why nobody differentiates by l
 #
-# Move $l$ a little and nothing happens: the patch falls on the same pixels. Move it a
+# Move $l$ a little and nothing happens: the patch covers the same pixels. Move it a
 # little more and it jumps by one. As a function of $l$, $\rho$ is a staircase:
 # $\partial\rho/\partial l$ is 0 on every step, and does not exist at the jumps.
 
-# %% figure
+# %%
 l_x = np.linspace(-0.5, -0.1, 801)
 row = glimpse_sensor.prepare(scenes[:1], 12, 3)
-stairs = glimpse_sensor.forward(
-    row, np.stack([l_x, np.full_like(l_x, 0.3)], axis=1)
-).reshape(-1, 3, 12, 12)
+l = np.stack([l_x, np.full_like(l_x, 0.3)], axis=1)
+stairs = glimpse_sensor.forward(row, l).reshape(-1, 3, 12, 12)
+moved = np.abs(np.diff(stairs, axis=0))
+jumps = l_x[1:][moved.any(axis=(1, 2, 3))]
+print(f"{len(jumps)} jumps, {np.diff(jumps).mean():.4f} apart: 1/30, one pixel")
+for j in (0, 2):
+    print(f"largest jump of the cell in patch {j}: {moved[:, j, 8, 6].max():.2f}")
 
+# %% figure
 figure, ax = plt.subplots(figsize=(7, 2.6))
 for j, style in ((0, "-"), (2, "--")):
     ax.plot(l_x, stairs[:, j, 8, 6], style, color=COLOURS["what"], label=f"patch {j}")
@@ -258,57 +269,54 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# **Figure.** One cell of the finest patch and the same cell of the coarsest, dashed, while the
-# location moves to the right. Both are flat with jumps every 1/30, one pixel; averaging over
-# 4 × 4 pixels makes the jumps of the coarse cell smaller, but no slope.
+# **Figure.** One cell of the finest patch and the same cell of the coarsest, dashed, while
+# the location moves to the right. Both are flat, with jumps one pixel apart. Averaging over
+# 4 × 4 pixels makes the jumps of the coarse cell smaller, but it makes no slope.
 
 # %%
-print(
-    "values of the fine cell:", len(np.unique(stairs[:, 0, 8, 6]))
-)  # 0.4 · 30 = 12 jumps
-
 rng = np.random.default_rng(0)
 l = rng.uniform(-1, 1, size=(2000, 2))
 step = 1e-6
 change = glimpse_sensor.forward(row, l + step) - glimpse_sensor.forward(row, l - step)
-print("cells that changed:", np.count_nonzero(change), "of", change.size)
-assert change.size == 864_000 and not change.any()
+print(f"cells that changed: {np.count_nonzero(change)} of {change.size:,}")
 
 # %% [markdown]
 # Of the 864,000 cells in 2,000 glimpses none changed when $l$ moved by $10^{-6}$: every
-# finite difference is exactly 0. So backpropagation can teach the agent what to make of a
-# glimpse, but not where to take it. That needs another way, and it is the subject of
-# chapter 5. It also means that *no gradient flows through a location*, which will make the
-# way back through time in chapter 4 a good deal simpler.
+# finite difference is exactly 0. Backpropagation can teach the agent what to make of a
+# glimpse, but not where to take it. Chapter 5 shows what can. The staircase also means
+# that *no gradient flows through a location*, which makes backpropagation through time
+# simpler in chapter 4.
 
 # %% [markdown]
-# > **In short.** A location is $(x, y)$ from −1 to 1. A glimpse is $k$ patches of $g_w \times
-# > g_w$ means around it, each twice as wide as the last: $k\,g_w^2$ numbers, whatever the size
-# > of the image. In $l$ it is a staircase: no derivative.
+# > **In short.** A location $(l_x, l_y)$ counts in half sides from the centre. A glimpse is
+# > $k$ patches of $g_w \times g_w$ means around it, each twice as wide as the last:
+# > $k\,g_w^2$ numbers, whatever the size of the image. In $l$ it is a staircase, without a
+# > derivative.
 #
 # ## In practice, and in the paper
 #
 # - The paper names neither the padding, nor the pixels per unit of $l$, nor the rounding,
 #   nor the way of shrinking. Half a side per unit, black, ties outwards and the mean are
 #   this package's choices.
-# - Many programs shrink with an interpolation that looks at 4 pixels only. It aliases: thin
-#   strokes flicker in and out of the coarse patches. The mean does not.
+# - Shrinking by an interpolation that reads only 4 of a cell's pixels aliases: thin strokes
+#   flicker in and out of the coarse patches. The mean reads all of them.
 # - `glimpse_sensor` also takes odd patches and other factors than 2, and images that are
 #   not square. It keeps the dtype of the images: float32 in training, float64 in a proof.
 # - Smooth sensors exist, and learn where to look by backpropagation: K. Gregor et al.,
-#   *DRAW*, ICML 2015; M. Jaderberg et al., *Spatial transformer networks*, NIPS 2015.
-#   They compute with all pixels of the image.
-# - A patch 7 pixels wide has its centre in the middle of a pixel, and the patch of 14
-#   around it would begin at half a pixel: then cells cover halves of pixels.
+#   [*DRAW*](https://arxiv.org/abs/1502.04623), ICML 2015; M. Jaderberg et al., [*Spatial
+#   transformer networks*](https://arxiv.org/abs/1506.02025), NIPS 2015. DRAW computes with
+#   all pixels of the image for each glimpse.
+# - A patch 7 pixels wide has its centre in the middle of a pixel. The patch of 14 pixels
+#   around it begins at half a pixel, and its cells cover halves of pixels.
 #
 # ## Exercises
 #
 # In `exercises/01_look_through_the_retina.py`; `python -m pytest exercises -k 01` checks them.
 #
-# 1. *Five minutes.* Return the $l$ that puts a patch exactly on a given window.
+# 1. *Five minutes.* Return the $l$ that puts a patch exactly on a given window. Predict
+#    first: which $l_x$ puts 8 pixels at the left edge of 28?
 # 2. *An hour.* Write the sensor for one image with padding and `reshape`, no loop over
 #    pixels.
 # 3. *A day.* Make the sensor smooth: interpolate between pixels, so that
-#    $\partial\rho/\partial l$ exists, derive it and prove it by the complex step. (This is
-#    how soft attention and spatial transformers learn where to look, and why they must
-#    blur.)
+#    $\partial\rho/\partial l$ exists. Derive it, and prove it by the complex step
+#    (chapter 2). Spatial transformers learn where to look by such a derivative.

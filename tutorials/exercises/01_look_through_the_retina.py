@@ -2,7 +2,7 @@
 
 
 def location_of_window(left, top, width, height, patch):
-    """Return l = (x, y) at which a patch covers pixels left .. left + patch - 1.
+    """Return l = (l_x, l_y) at which a patch covers pixels left .. left + patch - 1.
 
     Likewise from top; the image has width × height pixels.
     """
@@ -19,13 +19,13 @@ def glimpse(image, left, top, patch, scales):
 
 
 def smooth_forward(image, l, patch):
-    """Return patch (patch, patch) at l = (x, y), interpolated, and a cache.
+    """Return patch (patch, patch) at l = (l_x, l_y), interpolated, and a cache.
 
-    Cell (r, c) is the image at the point (x_c, y_r), in pixels
-        x_c = (1 + l_x) W / 2 + c - (patch - 1) / 2 - 1 / 2
-    (and y_r likewise, with H), where pixel (i, j) sits at x = j, y = i. Between pixels,
-    interpolate linearly in x and in y; outside the image there is black. For complex l,
-    the real part decides between which pixels a point lies.
+    Cell (row, column) is the image at the point (down, right), in pixels
+        right = (1 + l_x) * width / 2 + column - (patch - 1) / 2 - 1 / 2
+    (and down likewise), where image[i, j] sits at down = i, right = j. Between pixels,
+    interpolate linearly along both axes; outside the image there is black. For complex
+    l, the real part decides between which pixels a point lies.
     """
     raise NotImplementedError("exercise 1.3")
 

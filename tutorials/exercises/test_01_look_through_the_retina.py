@@ -17,14 +17,14 @@ HINTS = {
     ),
     3: (
         (
-            "floor of the real part gives the left of the four pixels; what is left of it "
-            "is a share in 0..1."
+            "floor of the real part gives the left of the four pixels; the rest is a share "
+            "in 0..1."
         ),
         (
-            "the value is linear in each share, so its slope in x is a difference of "
-            "neighbours, weighted by the share in y."
+            "the value is linear in each share, so its slope to the right is a difference "
+            "of neighbours, weighted by the share downwards."
         ),
-        "x changes by W / 2 pixels per unit of l, and all cells move together.",
+        "a point moves by width / 2 pixels per unit of l_x, and all cells move together.",
     ),
 }
 
