@@ -23,7 +23,7 @@ class Tensor:
         a.relu()
         a.cross_entropy(labels)   the mean of -log p(label) over rows, a scalar
     After scalar.backward(), every tensor that took part holds its gradient in .grad,
-    of the shape of .data. One that was used several times holds the sum.
+    of the shape of .data. A tensor that was used several times holds the sum.
     """
 
     def __init__(self, data):

@@ -11,8 +11,8 @@ HINTS = {
         "tanh' = 1 - tanh²; and dy is multiplied by it, entry by entry.",
     ),
     2: (
-        "z_c is used in every log p_j of its row: sum over all of these uses.",
-        "∂ log p_j / ∂ z_c = [j = c] - p_c.",
+        "z_i is used in every log p_j of its row: sum over all of these uses.",
+        "∂ log p_j / ∂ z_i = [j = i] - p_i.",
         "p is exp(log_p).",
     ),
     3: (
