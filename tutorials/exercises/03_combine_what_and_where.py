@@ -2,27 +2,27 @@
 
 
 def num_parameters(rho_size, hg_size, hl_size, g_size):
-    """Return how many weights and biases the glimpse network has."""
+    """Return the number of weights and biases of the glimpse network."""
     raise NotImplementedError("exercise 3.1")
 
 
 def biases_at(params, l):
-    """Return biases (b_1, b_2) with which, at the fixed location l (2,),
+    """Return two biases, of h_g and of g, with which, at the fixed location l (2,),
 
-    g = Rect(Rect(rho W_hg + b_1) V + b_2) for every rho, where V is the part of W_g
-    that belongs to h_g.
+    g = Rect(Rect(rho W_hg + first) V + second) for every rho, where V is the part of
+    W_g that belongs to h_g.
     """
     raise NotImplementedError("exercise 3.2")
 
 
 def multiply_forward(params, rho, l):
-    """Return g (B, g) and a cache, where the two ways are multiplied, elementwise:
+    """Return g (B, g) and a cache, where the two branches are multiplied, elementwise:
 
     h_g = Rect(rho W_hg + b_hg), h_l = Rect(l W_hl + b_hl),
-    g = Rect((h_g V + c) * (h_l U + d)).
+    g = Rect((h_g V + b_V) * (h_l U + b_U)).
 
-    params: W_hg, b_hg, W_hl, b_hl, V (hg, g), c (g,), U (hl, g), d (g,). Complex params
-    pass through: let layers.relu_forward decide which units are on.
+    params: W_hg, b_hg, W_hl, b_hl, V (hg, g), b_V (g,), U (hl, g), b_U (g,). Complex
+    params pass through: let layers.relu_forward decide which units are on.
     """
     raise NotImplementedError("exercise 3.3")
 

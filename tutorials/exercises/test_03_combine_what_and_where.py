@@ -11,8 +11,8 @@ HINTS = {
         "a map from a to b numbers has a · b weights and b biases.",
     ),
     2: (
-        "at a fixed l, everything that comes the way of *where* is a constant.",
-        "W_g is V above U, and h_l U joins the bias b_g; b_1 is b_hg as it is.",
+        "at a fixed l, all that the branch *where* contributes is a constant.",
+        "W_g is V above U, and h_l U joins the bias b_g; the bias of h_g stays.",
     ),
     3: (
         "keep both factors: each one is the derivative by the other.",
@@ -42,9 +42,9 @@ def test_2_biases_at(answers, check, rng):
     params = {name: rng.standard_normal(a.shape) for name, a in params.items()}
     rho, l = rng.standard_normal((8, 4)), rng.uniform(-1, 1, size=2)
     expected, _ = glimpse_network.forward(params, rho, np.tile(l, (8, 1)))
-    b_1, b_2 = answers.biases_at(params, l)
-    hg = np.maximum(rho @ params["W_hg"] + b_1, 0)
-    g = np.maximum(hg @ params["W_g"][:5] + b_2, 0)
+    first, second = answers.biases_at(params, l)
+    hg = np.maximum(rho @ params["W_hg"] + first, 0)
+    g = np.maximum(hg @ params["W_g"][:5] + second, 0)
     check("g with your biases", g, expected)
 
 
@@ -56,16 +56,16 @@ def test_3_multiply(answers, check, rng):
         "W_hl": (2, 6),
         "b_hl": (6,),
         "V": (5, 7),
-        "c": (7,),
+        "b_V": (7,),
         "U": (6, 7),
-        "d": (7,),
+        "b_U": (7,),
     }
     params = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
     rho, l = rng.standard_normal((3, 4)), rng.standard_normal((3, 2))
     g, cache = answers.multiply_forward(params, rho, l)
     hg = np.maximum(rho @ params["W_hg"] + params["b_hg"], 0)
     hl = np.maximum(l @ params["W_hl"] + params["b_hl"], 0)
-    z = (hg @ params["V"] + params["c"]) * (hl @ params["U"] + params["d"])
+    z = (hg @ params["V"] + params["b_V"]) * (hl @ params["U"] + params["b_U"])
     check("g", g, np.maximum(z, 0))
 
     dg = rng.standard_normal(g.shape)
