@@ -3,21 +3,22 @@
 import numpy as np
 
 
-def truncated_gradient(W_h, h, dh, k):
-    """Return dW_h where each dh_t goes back over at most k steps, k >= 1.
+def truncated_gradient(W_h, h, dh, most):
+    """Return dW_h where each dh_t goes back over at most `most` steps, 1 or more.
 
-    h (T + 1, B, n) starts with h_0, dh (T, B, n) holds what reaches h_1 .. h_T from
-    above. With k = 1 each dh_t teaches step t alone, with k = T nothing is cut.
+    h (T + 1, B, units) starts with h_0, dh (T, B, units) holds what reaches h_1 .. h_T
+    from above. If most is 1, each dh_t contributes at step t alone; if it is T, nothing
+    is cut.
     """
     raise NotImplementedError("exercise 4.1")
 
 
 def backward_through_time(params, h, g, dh):
-    """Return dg (T, B, g) and the gradients of params, or it should.
+    """Return dg (T, B, g) and the gradients of params: not yet, it is wrong.
 
-    h (T + 1, B, n) starts with h_0; g (T, B, g); dh (T, B, n) reaches h_1 .. h_T from
-    above. Exercise 4.2: without its first line it runs, but it is wrong in two places.
-    Take that line out, and find them.
+    h (T + 1, B, units) starts with h_0; g (T, B, g); dh (T, B, units) reaches h_1 .. h_T
+    from above. Exercise 4.2: remove the line `raise ...`. The rest runs, but is wrong in
+    two places. Find them.
     """
     raise NotImplementedError("exercise 4.2")
     grads = {name: np.zeros_like(array) for name, array in params.items()}
@@ -34,15 +35,17 @@ def backward_through_time(params, h, g, dh):
 
 
 def lstm_forward(params, state_tm1, g):
-    """Return the state (h, c) after the glimpse g (B, g), and a cache.
+    """Return the state (h, cell) after the glimpse g (B, g), and a cache.
 
-    params: W_h (n, 4n), W_g (g, 4n), b (4n,), each in four parts, i, f, o, u. With s
-    the logistic function, z = h_tm1 W_h + g W_g + b, cut into four:
-        c = s(z_f) c_tm1 + s(z_i) tanh(z_u),  h = s(z_o) tanh(c)
+    params: W_h (units, 4 units), W_g (g, 4 units), b_h (4 units,). Cut
+    z = h_tm1 W_h + g W_g + b_h into four parts: z_in, z_forget, z_out, z_new. With
+    logistic(z) = 1 / (1 + exp(-z)):
+        cell = logistic(z_forget) cell_tm1 + logistic(z_in) tanh(z_new)
+        h = logistic(z_out) tanh(cell)
     """
     raise NotImplementedError("exercise 4.3")
 
 
 def lstm_backward(dstate, cache):
-    """Return (dstate_tm1, dg) and the gradients, for dstate (dh, dc)."""
+    """Return (dstate_tm1, dg) and the gradients, for dstate (dh, dcell)."""
     raise NotImplementedError("exercise 4.3")

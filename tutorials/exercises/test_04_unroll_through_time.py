@@ -9,10 +9,10 @@ from ramnp.proofs import complex_step
 T, B, G, H = 5, 3, 4, 6
 HINTS = {
     1: (
-        "send each dh_t back on its own, and stop after k steps.",
+        "send each dh_t back on its own, and stop after `most` steps.",
         (
-            "one step: dz = d · [h_{s+1} > 0], which gives h_sᵀ dz to W_h, and dz W_hᵀ goes "
-            "on to the step before."
+            "one step: dz = dh · [h[s + 1] > 0]; h[s]ᵀ dz is added to dW_h, and dz W_hᵀ is "
+            "the dh of the step before."
         ),
     ),
     2: (
@@ -21,11 +21,11 @@ HINTS = {
         "which h was multiplied by W_h at step t?",
     ),
     3: (
-        "keep the four gates and tanh(c): all derivatives are made of them.",
-        "c reaches the loss in two ways: through h of this step, and through the next.",
+        "keep logistic and tanh of the four parts, and tanh(cell): they give all derivatives.",
+        "cell reaches the loss in two ways: through h of this step, and through the next.",
         (
-            "s' = s (1 - s), and tanh' = 1 - tanh²; join the four dz side by side, and one "
-            "product gives each weight's gradient."
+            "the derivative of y = logistic(z) is y (1 - y), that of y = tanh(z) is 1 - y²; "
+            "join the four dz side by side, and one product gives each weight's gradient."
         ),
     ),
 }
@@ -50,19 +50,19 @@ def test_1_truncated_gradient(answers, check, unrolled):
     """Cut pieces add up: all of them are the whole, one step is no recursion."""
     params, h, _, dh, caches = unrolled
     _, grads = core_network.backward_through_time(dh, caches)
-    for k in (T, T + 3):
-        found = answers.truncated_gradient(params["W_h"], h, dh, k)
-        check(f"dW_h for k = {k}, nothing cut", found, grads["W_h"])
-    for k in (1, 2, 3):
+    for most in (T, T + 3):
+        found = answers.truncated_gradient(params["W_h"], h, dh, most)
+        check(f"dW_h for {most} steps, nothing cut", found, grads["W_h"])
+    for most in (1, 2, 3):
         expected = 0.0
         for t in range(T):
-            first = max(t + 1 - k, 0)
+            first = max(t + 1 - most, 0)
             alone = np.zeros((t + 1 - first, B, H))
             alone[-1] = dh[t]
             _, part = core_network.backward_through_time(alone, caches[first : t + 1])
             expected = expected + part["W_h"]
-        found = answers.truncated_gradient(params["W_h"], h, dh, k)
-        check(f"dW_h for k = {k}", found, expected)
+        found = answers.truncated_gradient(params["W_h"], h, dh, most)
+        check(f"dW_h for most = {most}", found, expected)
 
 
 def test_2_two_wrong_lines(answers, check, unrolled):
@@ -76,17 +76,17 @@ def test_2_two_wrong_lines(answers, check, unrolled):
 
 def test_3_lstm(answers, check, rng):
     """Two steps of it, forward by the formulas, backward by the complex step."""
-    shapes = {"W_h": (H, 4 * H), "W_g": (G, 4 * H), "b": (4 * H,)}
+    shapes = {"W_h": (H, 4 * H), "W_g": (G, 4 * H), "b_h": (4 * H,)}
     params = {name: rng.standard_normal(shape) / 2 for name, shape in shapes.items()}
     inputs = {
         "h": rng.standard_normal((B, H)),
-        "c": rng.standard_normal((B, H)),
+        "cell": rng.standard_normal((B, H)),
         "g": rng.standard_normal((2, B, G)),
     }
     dh, dc = rng.standard_normal((2, B, H))
 
     def unroll(a):
-        state, caches = (a["h"], a["c"]), []
+        state, caches = (a["h"], a["cell"]), []
         for g in a["g"]:
             state, cache = answers.lstm_forward(
                 {name: a[name] for name in params}, state, g
@@ -95,16 +95,16 @@ def test_3_lstm(answers, check, rng):
         return state, caches
 
     (h_1, c_1), _ = answers.lstm_forward(
-        params, (inputs["h"], inputs["c"]), inputs["g"][0]
+        params, (inputs["h"], inputs["cell"]), inputs["g"][0]
     )
-    z = inputs["h"] @ params["W_h"] + inputs["g"][0] @ params["W_g"] + params["b"]
+    z = inputs["h"] @ params["W_h"] + inputs["g"][0] @ params["W_g"] + params["b_h"]
     i, f, o, u = z.reshape(B, 4, H).swapaxes(0, 1)
 
     def logistic(z):
         return 1 / (1 + np.exp(-z))
 
-    c = logistic(f) * inputs["c"] + logistic(i) * np.tanh(u)
-    check("c", c_1, c)
+    c = logistic(f) * inputs["cell"] + logistic(i) * np.tanh(u)
+    check("cell", c_1, c)
     check("h", h_1, logistic(o) * np.tanh(c))
 
     def loss(a):
@@ -115,6 +115,6 @@ def test_3_lstm(answers, check, rng):
     (back, dg_2), grads_2 = answers.lstm_backward((dh, dc), caches[1])
     ((dh_0, dc_0), dg_1), grads_1 = answers.lstm_backward(back, caches[0])
     by_hand = {name: grads_1[name] + grads_2[name] for name in params}
-    by_hand |= {"h": dh_0, "c": dc_0, "g": np.stack([dg_1, dg_2])}
+    by_hand |= {"h": dh_0, "cell": dc_0, "g": np.stack([dg_1, dg_2])}
     exact = complex_step.derivatives(loss, params | inputs)
     check.all({name: by_hand[name] for name in exact}, exact)

@@ -3,15 +3,15 @@
 import numpy as np
 
 
-def truncated_gradient(W_h, h, dh, k):
-    """Send each dh_t back on its own, k steps far."""
+def truncated_gradient(W_h, h, dh, most):
+    """Send each dh_t back on its own, over a few steps."""
     dW_h = np.zeros_like(W_h)
     for t in range(len(dh)):
-        d = dh[t]
-        for s in range(t, max(t - k, -1), -1):
-            dz = d * (h[s + 1] > 0)
+        dh_s = dh[t]
+        for s in range(t, max(t - most, -1), -1):
+            dz = dh_s * (h[s + 1] > 0)
             dW_h += h[s].T @ dz
-            d = dz @ W_h.T
+            dh_s = dz @ W_h.T
     return dW_h
 
 
@@ -31,26 +31,27 @@ def backward_through_time(params, h, g, dh):
 
 
 def lstm_forward(params, state_tm1, g):
-    """Keep the gates: their derivatives are made of them."""
-    h_tm1, c_tm1 = state_tm1
-    z = h_tm1 @ params["W_h"] + g @ params["W_g"] + params["b"]
-    z_i, z_f, z_o, z_u = np.split(z, 4, axis=1)
-    i, f, o = (1 / (1 + np.exp(-z)) for z in (z_i, z_f, z_o))
-    u = np.tanh(z_u)
-    c = f * c_tm1 + i * u
-    tanh_c = np.tanh(c)
-    return (o * tanh_c, c), (params, h_tm1, c_tm1, g, i, f, o, u, tanh_c)
+    """Keep the outputs: all derivatives are made of them."""
+    h_tm1, cell_tm1 = state_tm1
+    z = h_tm1 @ params["W_h"] + g @ params["W_g"] + params["b_h"]
+    *gates, z_new = np.split(z, 4, axis=1)
+    take, forget, out = (1 / (1 + np.exp(-z)) for z in gates)
+    new = np.tanh(z_new)
+    cell = forget * cell_tm1 + take * new
+    squashed = np.tanh(cell)
+    cache = params, h_tm1, cell_tm1, g, take, forget, out, new, squashed
+    return (out * squashed, cell), cache
 
 
 def lstm_backward(dstate, cache):
-    """c reaches the loss by two ways: by h, and by what comes later."""
-    params, h_tm1, c_tm1, g, i, f, o, u, tanh_c = cache
-    dh, dc = dstate
-    dc = dc + dh * o * (1 - tanh_c**2)
-    dz_i = dc * u * i * (1 - i)
-    dz_f = dc * c_tm1 * f * (1 - f)
-    dz_o = dh * tanh_c * o * (1 - o)
-    dz_u = dc * i * (1 - u**2)
-    dz = np.concatenate([dz_i, dz_f, dz_o, dz_u], axis=1)
-    grads = {"W_h": h_tm1.T @ dz, "W_g": g.T @ dz, "b": dz.sum(axis=0)}
-    return ((dz @ params["W_h"].T, dc * f), dz @ params["W_g"].T), grads
+    """The cell reaches the loss in two ways: through h, and through the next cell."""
+    params, h_tm1, cell_tm1, g, take, forget, out, new, squashed = cache
+    dh, dcell = dstate
+    dcell = dcell + dh * out * (1 - squashed**2)
+    dz_in = dcell * new * take * (1 - take)
+    dz_forget = dcell * cell_tm1 * forget * (1 - forget)
+    dz_out = dh * squashed * out * (1 - out)
+    dz_new = dcell * take * (1 - new**2)
+    dz = np.concatenate([dz_in, dz_forget, dz_out, dz_new], axis=1)
+    grads = {"W_h": h_tm1.T @ dz, "W_g": g.T @ dz, "b_h": dz.sum(axis=0)}
+    return ((dz @ params["W_h"].T, dcell * forget), dz @ params["W_g"].T), grads
