@@ -19,11 +19,11 @@ def best_baselines(R, score):
 
 
 def climb(reward, mu, rng):
-    """Return mu (2,) after REINFORCE; at the end σ = 0.1, and N(mu, 0.1² I) is paid well.
+    """Return mu (2,) after REINFORCE, near the peak of a hill.
 
     reward takes l (N, 2) and returns (N,): a hill of width 0.3 and height 1, whose peak
     is 0.7 away from where you start, mu (2,), plus an offset that you don't know. Let σ
-    shrink from 0.5 to 0.1. Earn more than 0.8 above the offset, with at most 10,000
-    samples in all.
+    shrink from 0.5 to 0.1, and take at most 10,000 samples in all. Samples around your
+    mu with σ = 0.1 are to earn more than 0.8 above the offset on average.
     """
     raise NotImplementedError("exercise 5.3")
