@@ -5,7 +5,7 @@ def gradient_of_halves(gradient_of, num_rows):
     """Return the gradient {name: array} of a batch, put together from two calls.
 
     gradient_of(rows) gives the gradients of the mean loss over the rows of a slice.
-    The first half is to have num_rows // 2 of all num_rows, also where that is odd.
+    The first half has num_rows // 2 rows; num_rows may be odd.
     """
     raise NotImplementedError("exercise 6.1")
 

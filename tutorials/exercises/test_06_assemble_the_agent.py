@@ -16,7 +16,7 @@ HINTS = {
         "weigh each half by its number of rows.",
     ),
     2: (
-        "chapter 6's `look` is all but the drawing.",
+        "the chapter's `look` does everything but draw the locations.",
         "draw after each glimpse but the last: T - 1 times.",
     ),
     3: (
