@@ -5,13 +5,13 @@
 # [Contents](README.md) ·
 # [8. Find it in the clutter →](08_find_it_in_the_clutter.ipynb)
 #
-# Gradients are right; will it learn? Here you train on real digits, and watch where the
-# agent looks. Then you take it apart, because a good error proves little: agents that
-# never learn where to look read digits, too.
+# The gradients are right; will the agent learn? Here you train it on real digits, and watch
+# where it looks. Then you take it apart, because a low error proves little: an agent that
+# never learns where to look reads digits, too.
 #
-# **What you'll do.** Write a step of training by hand, to the last rounding, train the
-# agent on real digits, and watch where it looks. Then take it apart: without the
-# baseline, without the policy, without the second glimpse.
+# **What you'll do.** Write a step of training by hand, to the last rounding. Train the
+# agent on real digits, and watch where it looks. Then take it apart: without the baseline,
+# without the policy, without the second glimpse.
 #
 # **What you'll learn.** What a training run consists of besides gradients: schedules
 # and averages; how to read its curves; how an error falls from glimpse to glimpse; and
@@ -20,6 +20,7 @@
 # **What you need.** Chapters 1 to 6. 30 minutes. **Running time.** 1 minute.
 
 # %%
+import json
 import math
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import COLOURS, DIGITS, Film, outline, show
+from common import COLOURS, DIGITS, HERE, Film, outline, show
 
 from ramnp.agent import glimpse_sensor, model, parameters
 from ramnp.datasets import mnist, scenes
@@ -40,32 +41,31 @@ from ramnp.learning.trainer import Trainer
 # %% [markdown]
 # ## Seven thousand digits
 #
-# MNIST has 70,000 digits. A tenth of them lies beside this page, in the form in which
-# you can bring your own: an `.npz` with `images` and `labels`. It is cut in order, 5/7
-# to learn from, 1/7 to look at during training, 1/7 for the test, which is used once,
-# at the end. In this file the test digits are MNIST's own first thousand.
-# (`python -m ramnp.train --data tutorials/digits.npz` would train on the same.)
+# MNIST has 70,000 digits. A tenth of them comes with this page, in a form in which you can
+# bring your own: an `.npz` with `images` and `labels`. It is cut in order: 5/7 for training,
+# 1/7 for validation during training, and 1/7 for the test, used once, at the end. In this
+# file the test digits are the first thousand of MNIST's own test digits.
+# (`python -m ramnp.train --data tutorials/digits.npz` trains on the same.)
 
 # %%
 digits = mnist.load(DIGITS)
-count = 7000
-assert len(digits.test.labels) == len(digits.valid.labels) == count // 7
-assert len(digits.train.labels) == count - 2 * (count // 7) == 5000
-print("digits of each class:", np.bincount(digits.train.labels))
+for name in ("train", "valid", "test"):
+    print(f"{name}: {len(getattr(digits, name).labels):,} digits")
+print("training digits of each class:", np.bincount(digits.train.labels))
 
 # %% [markdown]
 # ## The agent
 #
-# Six glimpses of 8 × 8 pixels, the first at a random place. $h_g$ has the paper's 128
-# units; all other layers have half as many as the paper's, to be quick. It is paid as
-# in the paper: 1 if the class after the last glimpse is right. Beyond the form that
-# chapter 6 took apart, it has what `ramnp.train` uses by default: the class is asked
-# for after *every* glimpse; the policy's mean has a hidden layer and a $\tanh$; its
-# gradient also reaches the core, with weight $\lambda = 0.1$. The loss of one image:
+# The agent takes six glimpses of 8 × 8 pixels, the first at a random place. $h_g$ has the
+# paper's 128 units; all other layers have half as many as the paper's, to be quick. The
+# reward is the paper's: 1 if the class after the last glimpse is right. In addition to
+# chapter 6, the agent has what `ramnp.train` uses by default: it names a class after *every*
+# glimpse; the location network has a hidden layer and a $\tanh$; the policy's gradient,
+# weighted by $\lambda = 0.1$, also reaches the core. The loss of one image is
+# $L = L_{\text{class}} + \lambda L_{\text{policy}} + L_{\text{baseline}}$ with the terms
+# of chapter 6, where now
 #
-# $$L = \sum_{t=1}^{T} -\log p_t(\text{label})$$
-#
-# $$- \lambda \sum_{t=2}^{T} (R_t - b_t) \log \pi(l_t) + \sum_{t=2}^{T} (b_t - R_t)^2$$
+# $$L_{\text{class}} = -\sum_{t=1}^{T} \log p_{t,\,\text{label}}$$
 
 # %%
 SMALL = {
@@ -84,32 +84,32 @@ config = make_config("centered", "quick", **SMALL)
 paper = Config()
 for name in ("hg_size", "hl_size", "g_size", "h_size"):
     print(f"{name}: {getattr(config, name)}, in the paper {getattr(paper, name)}")
-print(
-    f"{parameters.size(model.shapes(config)):,} parameters, in the paper's form",
-    end=" ",
-)
-print(f"{parameters.size(model.shapes(paper)):,}")
+sizes = (parameters.size(model.shapes(c)) for c in (config, paper))
+print("{:,} parameters, in the paper's form {:,}".format(*sizes))
+print(f"weight of the policy's loss: {config.policy_weight}")
 
 # %% [markdown]
 # ## One step, by hand
 #
-# Each step takes 64 digits. Two settings depend on how far we are. The step size $\eta$
-# falls along half a cosine, to $f = 1\,\%$ of where it began: long steps to get
-# somewhere, short ones to stop shaking. The policy's $\sigma$ shrinks by the same
-# factor each step: look about first, aim later.
+# Each step takes 64 digits. Two settings change during training. Let *done* be the share of
+# all steps that are done. The step size $\eta$ falls along half a cosine, from
+# $\eta_{\text{first}}$ to $\eta_{\text{last}}$: long steps to make progress, short ones to
+# settle. The policy's $\sigma$ shrinks by the same factor each step: explore first, aim
+# later.
 #
-# $$\eta = \eta_0 \Big( f + (1 - f)\, \tfrac{1}{2} \big(1 + \cos(180° \cdot \text{done})\big) \Big)$$
+# $$\text{share} = \tfrac{1}{2} \big(1 + \cos(180° \cdot \text{done})\big)$$
 #
-# $$\sigma = \sigma_{\text{first}}^{\,1 - \text{done}}\, \sigma_{\text{last}}^{\,\text{done}}
-#   \qquad \text{done} = \text{steps taken} / \text{all steps}$$
+# $$\eta = \eta_{\text{last}} + (\eta_{\text{first}} - \eta_{\text{last}}) \cdot \text{share}$$
+#
+# $$\sigma = \sigma_{\text{first}}^{\,1 - \text{done}}\, \sigma_{\text{last}}^{\,\text{done}}$$
 
 
 # %%
 def schedule(done, config):
     """Step size and σ when this share of all steps is done."""
-    f = config.final_rate
     share = (1 + math.cos(math.radians(180 * done))) / 2
-    rate = config.learning_rate * (f + (1 - f) * share)
+    last = config.learning_rate * config.final_rate
+    rate = last + (config.learning_rate - last) * share
     std = config.location_std ** (1 - done) * config.final_location_std**done
     return rate, std
 
@@ -119,16 +119,19 @@ theirs = state.initial(config, len(digits.train.labels))
 trainer = Trainer(config, digits.train, theirs)
 steps_per_epoch = math.ceil(5000 / config.batch_size)
 all_steps = config.epochs * steps_per_epoch
-assert steps_per_epoch == trainer.steps_per_epoch == 79
+assert steps_per_epoch == trainer.steps_per_epoch
 for theirs.step in range(0, all_steps, 50):
     rate, std = schedule(theirs.step / all_steps, config)
     assert math.isclose(rate, trainer.learning_rate, rel_tol=1e-12)
     assert math.isclose(std, trainer.location_std, rel_tol=1e-12)
 theirs.step = 0
+print(f"{steps_per_epoch} steps an epoch, {all_steps:,} in all")
+for done in (0, 0.5, 1):
+    print("done {}: step size {:.5f}, σ {:.3f}".format(done, *schedule(done, config)))
 
 # %% [markdown]
-# Then: look, get paid, and go back. What the networks' outputs receive from the loss is
-# the same as in chapter 6, with a class at every $t$:
+# Then: look, compute the reward, and go back. The derivatives by the networks' outputs are
+# those of chapter 6, with a class at every $t$ and the weight $\lambda$:
 #
 # $$\mathrm{d}z_t = \tfrac{1}{B} (p_t - \text{onehot})$$
 #
@@ -136,10 +139,10 @@ theirs.step = 0
 #
 # $$\mathrm{d}b_t = \tfrac{2}{B} (b_t - R_t)$$
 #
-# From there the networks and the way back through time take over, which Chapters 2 to 6
-# have proved. Last, Adam: $m$ follows the gradient $\nabla L$, $v$ follows its square,
-# and the step is $m / \sqrt{v}$, both freed of their start at 0. And a second set of
-# weights follows the first:
+# From there on, chapters 2 to 6 have proved the way back. The last part of a step is Adam:
+# $m$ is a running mean of the gradient $\nabla L$, $v$ one of its square, and the weights
+# $w$ move along $m / \sqrt{v}$, after a correction for the start of both at 0. A running
+# average $\bar w$ of the weights comes with it:
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1)\, \nabla L$$
 #
@@ -148,12 +151,11 @@ theirs.step = 0
 # $$w \leftarrow w - \eta\, \frac{m / (1 - \beta_1^{\text{step}})}
 #   {\sqrt{v / (1 - \beta_2^{\text{step}})} + 10^{-8}}$$
 #
-# $$\bar w \leftarrow d\, \bar w + (1 - d)\, w \qquad
-#   d = \min\Big(d_\infty, \frac{\text{step}}{\text{step} + 10}\Big)$$
+# $$\bar w \leftarrow \beta_w \bar w + (1 - \beta_w)\, w$$
 #
-# $w$ jitters with every batch. The running average $\bar w$ does not, and it is
-# $\bar w$ that is tested and kept. Its memory starts short, for the first weights are
-# not worth keeping.
+# The decay $\beta_w$ is $\text{step} / (\text{step} + 10)$, until it reaches a fixed value:
+# it starts small, to forget the first weights soon. $w$ changes noisily with every batch.
+# $\bar w$ does not, and it is $\bar w$ that is tested and kept.
 
 
 # %%
@@ -201,8 +203,8 @@ class ByHand:
         m_hat = self.m / (1 - 0.9**self.steps)
         v_hat = self.v / (1 - 0.999**self.steps)
         self.w = self.w - rate * m_hat / (np.sqrt(v_hat) + 1e-8)
-        d = min(config.average_decay, self.steps / (self.steps + 10))
-        self.average = d * self.average + (1 - d) * self.w
+        decay = min(config.average_decay, self.steps / (self.steps + 10))
+        self.average = decay * self.average + (1 - decay) * self.w
 
 
 assert config.optimizer == "adam" and config.momentum == 0.9
@@ -214,21 +216,20 @@ for _ in range(5):
     dw = trainer.gradients[0]
     apart = np.abs(ours.dw - dw).max() / np.abs(dw).max()
     close = np.mean(np.abs(ours.w - theirs.vector) < 1e-6)
-    print(
-        f"gradients {apart:.0e} apart; {100 * close:.2f} % of the weights within 1e-6"
-    )
+    print(f"gradients {apart:.0e} apart;", end=" ")
+    print(f"{100 * close:.2f} % of the weights within 1e-6")
     assert apart < 1e-5 and close > 0.999
     assert np.mean(np.abs(ours.average - theirs.average) < 1e-6) > 0.999
 
 # %% [markdown]
-# The gradients agree to the rounding of float32. The weights do in more than 999 of
-# 1,000 coordinates: where $\nabla L$ is nearly 0, $m / \sqrt{v}$ divides one rounding
-# error by another.
+# The gradients agree to the rounding of float32, and the weights with them. (Not every
+# weight must: where $\nabla L$ is nearly 0, $m / \sqrt{v}$ divides one rounding error by
+# another.)
 #
 # ## Train
 #
-# A run is this step, over and over, with a new order of the digits in each epoch and a
-# look at the validation digits at its end.
+# A run repeats this step, with a new order of the digits in each epoch and a validation at
+# the end of each.
 
 
 # %%
@@ -249,7 +250,7 @@ agent, history = train()
 curve = {name: np.array([row[name] for row in history]) for name in history[0]}
 first, last = curve["valid_error"][[0, -1]]
 print(f"validation error: {first:.1f} % after an epoch, {last:.1f} % after the last")
-assert 6 < last < 18 and first > 30
+print(f"training error in the last epoch: {curve['train_error'][-1]:.1f} %")
 
 # %%
 epochs = np.arange(1, 17)
@@ -257,9 +258,8 @@ share_wrong = curve["train_error"] / 100
 of_constant = share_wrong * (1 - share_wrong)
 of_baseline = curve["baseline_loss"] / (config.num_glimpses - 1)
 ratio = of_baseline[4:] / of_constant[4:]
-print(f"from epoch 5 on: baseline's error {ratio.min():.2f} to {ratio.max():.2f} times")
-print("that of the best constant")
-assert 0.85 < ratio.min() and ratio.max() < 1.25
+print("baseline's error from epoch 5 on, in units of the best constant's:", end=" ")
+print(f"{ratio.min():.2f} to {ratio.max():.2f}")
 
 # %% figure
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.2))
@@ -282,26 +282,24 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# **Figure.** A run of 16 epochs. Left, the error on training and validation digits: the
-# first few epochs bring most; later the training error, counted while the weights still
-# move and the looks are wider, falls below the validation error, for 5,000 digits are
-# few. Middle, the baseline's squared error and, dashed, that of the best constant.
-# Right, the two schedules.
+# **Figure.** A run of 16 epochs. Left, the error on training and validation digits. Most of
+# the gain comes in the first few epochs. In the end the training error is below the
+# validation error: with 5,000 digits, the agent overfits a little. Middle, the baseline's
+# squared error and, dashed, that of the best constant. Right, the two schedules.
 #
-# What does the baseline know? A constant $b$ can do no better than the variance of $R$,
-# and for a reward that is 1 with probability $1 - e$ that is $e\,(1 - e)$, where $e$ is
-# the training error. The two curves in the middle lie on each other: our baseline has
-# learned how often the agent is right, and not on which digits. It is one linear map of
-# an $h_t$ that nobody shaped for it. It guards against the reward's zero, as in chapter
-# 5, and against no more.
+# What does the baseline know? The best constant leaves the variance of $R$. For a reward
+# that is 1 with probability $1 - e$, this is $e\,(1 - e)$, where $e$ is the training error.
+# The two curves in the middle coincide: our baseline has learned how often the agent is
+# right, but not on which digits. It is one linear map of an $h_t$ that is trained for other
+# purposes. It protects from the reward's zero, as in chapter 5, and does no more.
 
 
 # %% [markdown]
 # ## Watch
 #
-# What does it look at? All that a glimpse shows is 8 × 8 pixels. Three test digits: the
-# first that it has right from the third glimpse on, the first that it gets only with
-# the sixth, and the first that it gets wrong.
+# What does it look at? All that a glimpse shows is 8 × 8 pixels. We take three test digits:
+# the first that is wrong after the first glimpse and right from the third on, the first that
+# is right only after the sixth, and the first that is wrong in the end.
 
 # %%
 images = digits.test.images[:250] / np.float32(255)
@@ -335,33 +333,30 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** A digit in each row. Left, the image with the path of the six glimpses,
-# numbered, grey beyond the border. To the right, what each glimpse showed, and the
-# class that the agent then held most probable. The first glimpse falls anywhere, often
-# on black; the next ones go to where strokes may be. A black square is a finding, too:
-# it says what is not there.
+# numbered, grey beyond the border. To the right, what each glimpse showed, and the most
+# probable class after it. The first glimpse falls anywhere, often on black; the next ones go
+# to places where strokes may be. A black square is information, too: there is no stroke.
 #
 # The package draws the same as an animation at the end of each run, `glimpses.gif`.
-# Here are its frames for the first eight test digits.
+# Here are its frames for the first four test digits.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
     gif = Path(folder, "glimpses.gif")
-    shown = type(seen)(*(field[:8] for field in seen))
-    film.animate_glimpses(images[:8], labels[:8], shown, config, gif)
+    shown = type(seen)(*(field[:4] for field in seen))
+    film.animate_glimpses(images[:4], labels[:4], shown, config, gif, scale=1.5)
     animation = gif.read_bytes()
 Film(animation)
 
 # %% [markdown]
-# **Figure.** Animated, one frame per glimpse: eight digits with the frames of the
-# glimpses so far, beside each what the retina has seen up to now and nothing else,
-# below each a bar per class, blue for the true one. From a few squares, most digits can
-# be told.
+# **Figure.** Animated, one frame per glimpse: four digits with the frame of the current
+# glimpse and the path to it, below each only what the retina has seen so far and a bar per
+# class, blue for the true one. A few squares are enough to recognise most digits.
 
 # %%
 pyramid = glimpse_sensor.prepare(images, 8)
 ink = [glimpse_sensor.forward(pyramid, seen.locations[:, t]).mean() for t in range(6)]
 print("mean brightness of glimpses 1 to 6:", np.round(ink, 2))
-assert min(ink[1:]) > 1.5 * ink[0]
 
 # %% figure
 figure, axes = plt.subplots(1, 6, figsize=(11, 2.3))
@@ -374,15 +369,15 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** Where the six glimpses fell on 250 test digits, over their mean. The first
-# ones are spread over the image, as nobody chose them. All others gather where digits
-# have strokes, and hold at least half as much ink again as the first. The clouds differ
-# from step to step: there is a routine, and each digit bends it.
+# ones are spread over the image: they are random. All others gather where digits have
+# strokes, and are on average three times as bright as the first. The clouds differ from
+# glimpse to glimpse: there is a routine, which varies from digit to digit.
 #
 # ## Error after each glimpse
 #
-# The action network says a class after every glimpse, so one rollout gives six errors.
-# The package counts them on test digits with noise of a fixed seed for each 250, so
-# that the number repeats:
+# The action network gives a class after every glimpse, so one rollout gives six errors.
+# The package counts them on the test digits with a fixed seed for every 250, so that the
+# number can be repeated:
 
 
 # %%
@@ -407,13 +402,11 @@ assert (after == 100 * tested.after_each_glimpse / tested.num_scenes).all()
 for t, error in enumerate(after, start=1):
     print(f"after glimpse {t}: {error:.1f} % wrong")
 print(f"ten rollouts averaged: {tested.error_of_mean:.1f} %")
-assert after[0] > 60 and 20 < after[1] < 50 and after[5] < 18
-assert tested.error_of_mean < tested.error == after[5]
 
 # %% [markdown]
-# Is that good? Two yardsticks on the same 5,000 digits, for which nothing has to be
-# trained for minutes: the label of the nearest training digit, and a linear map of the
-# pixels.
+# Is that good? Here are two simple classifiers that learn from the same 5,000 digits: the
+# label of the nearest training digit, and a linear map of the pixels. And with all 50,000
+# training digits of MNIST, the error of the package's quick run, from its folder:
 
 # %%
 x, test_x = (
@@ -427,24 +420,25 @@ A = np.linalg.solve(x.T @ x + np.eye(784), x.T @ onehot)
 linear = (test_x @ A).argmax(axis=1)
 for name, answers in (("nearest neighbour", nearest), ("linear map", linear)):
     print(f"{name}: {100 * np.mean(answers != digits.test.labels):.1f} % wrong")
+print(f"the agent sees at most {6 * 8**2} of 784 pixels")
+quick = json.loads((HERE.parent / "results/1a/quick/seed-0/result.json").read_text())
+print(f"quick run with all of MNIST: {quick['test_error']:.2f} % of 10,000 wrong")
 
 # %% [markdown]
-# Both see all 784 pixels. The agent sees at most 384 of them, 8 × 8 at a time, and begins
-# anywhere. One rollout of it is a little behind the nearest neighbour, which compares
-# with all 5,000 digits, ten rollouts are ahead, and the linear map of everything is far
-# behind both. More digits help: with all of them, the package's agent for this task
-# gets to 2.21 % (README.md).
+# Both classifiers see all 784 pixels. The agent sees at most 384 of them, 8 × 8 at a time,
+# from a random start. One rollout of it makes more errors than the nearest neighbour, ten
+# rollouts averaged make fewer, and the linear map makes more than both. More digits help:
+# the quick run's agent, trained on ten times as many, makes 2.01 % errors.
 #
 # A single number out of 1,000 digits is uncertain. If each digit goes wrong with
-# probability $e$, the count of wrong ones is binomial, and $e$ has a standard error of
-# $\sqrt{e (1 - e) / N}$. The exact 95 % interval holds every $e$ for which the count we
-# saw is not in the outer 2.5 % on either side:
+# probability $e$, the number of wrong ones is binomial, and the error rate has a standard
+# error of $\sqrt{e (1 - e) / N}$. The exact 95 % interval holds every $e$ for which the
+# number that we saw is not in the outer 2.5 % on either side. For its ends
+# $e_{\text{low}}$ and $e_{\text{high}}$,
 #
-# $$\sum_{i \ge k} \binom{N}{i} e_{\text{low}}^i (1 - e_{\text{low}})^{N-i} = 0.025$$
+# $$\sum_{i \ge \text{wrong}} \binom{N}{i} e_{\text{low}}^i (1 - e_{\text{low}})^{N-i} = 0.025$$
 #
-# $$\sum_{i \le k} \binom{N}{i} e_{\text{high}}^i (1 - e_{\text{high}})^{N-i} = 0.025$$
-#
-# for $k$ wrong ones of $N$.
+# $$\sum_{i \le \text{wrong}} \binom{N}{i} e_{\text{high}}^i (1 - e_{\text{high}})^{N-i} = 0.025$$
 
 
 # %%
@@ -457,15 +451,17 @@ def tail(counts, N, e):
     )
 
 
-N, k = 1000, 100
-low, high = evaluation.interval_95(k, N)
-assert math.isclose(tail(range(k, N + 1), N, low / 100), 0.025, rel_tol=1e-9)
-assert math.isclose(tail(range(k + 1), N, high / 100), 0.025, rel_tol=1e-9)
+N, wrong = 1000, 100
+low, high = evaluation.interval_95(wrong, N)
+assert math.isclose(tail(range(wrong, N + 1), N, low / 100), 0.025, rel_tol=1e-9)
+assert math.isclose(tail(range(wrong + 1), N, high / 100), 0.025, rel_tol=1e-9)
 standard_error = 100 * math.sqrt(0.1 * 0.9 / N)
-print(f"10 % of 1,000: {low:.1f} to {high:.1f} %, standard error {standard_error:.2f}")
+print(f"10 % of 1,000: 95 % interval {low:.1f} to {high:.1f} %,", end=" ")
+print(f"standard error {standard_error:.2f}")
 
 # %% figure
-intervals = [evaluation.interval_95(int(k), N) for k in tested.after_each_glimpse]
+counts = map(int, tested.after_each_glimpse)
+intervals = [evaluation.interval_95(wrong, N) for wrong in counts]
 figure, ax = plt.subplots(figsize=(6.5, 3.3))
 ax.fill_between(range(1, 7), *np.transpose(intervals), color=COLOURS["unseen"])
 ax.plot(range(1, 7), after, "o-", color=COLOURS["action"])
@@ -482,18 +478,18 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** Error on 1,000 test digits after each glimpse, with its 95 % interval in
-# grey. The first, random glimpse tells little. The second, chosen one brings most. The
-# star: the probabilities of ten independent rollouts averaged, sixty glimpses in all.
+# grey. The first, random glimpse tells little. The second, chosen one lowers the error most.
+# The star: the probabilities of ten independent rollouts averaged, sixty glimpses in all.
 #
 # ## Take it apart
 #
-# Which of its parts does it need? Change one thing, train as long, compare. Runs are
-# short here, 5 epochs instead of 16, so that there can be several of each, with seeds
-# 0, 1, 2, ...:
+# Which of its parts does the agent need? Change one thing, train equally long, compare. Runs
+# are short here, 5 epochs instead of 16, so that there can be several of each, with seeds 0,
+# 1, 2:
 #
 # - **as above**, in 5 epochs;
-# - **no baseline**: $b = 0$ in the advantage, every reward pulls;
-# - **random policy**: each glimpse falls anywhere, nothing is learned about where;
+# - **no baseline**: $b = 0$ in the advantage;
+# - **random policy**: each glimpse falls anywhere, and the policy does not learn;
 # - **one glimpse**: no second look.
 
 # %%
@@ -528,42 +524,38 @@ axes[1].legend(ncols=2, loc="lower left")
 plt.show()
 
 # %% [markdown]
-# **Figure.** Four settings, several seeds each. Left, the validation error in the
-# course of 5 epochs; right, the test error of the trained agents after each glimpse.
-# One glimpse at a random place stays near 80 %, six of them above 50 %; with chosen
-# ones it is 18 to 36 %. The ranges with and without a baseline overlap.
+# **Figure.** Four settings, several seeds each. Left, the validation error over 5 epochs;
+# right, the test error of the trained agents after each glimpse. With one glimpse at a
+# random place the error stays near 80 %, with six above 50 %. With chosen glimpses it is
+# much lower, with a baseline or without, and these two ranges overlap.
 
 # %%
 last = {name: np.array([errors[-1] for errors in tests[name]]) for name in tests}
 for name, errors in last.items():
-    print(f"{name:14}", ", ".join(f"{e:.1f} %" for e in errors))
+    print(f"{name:14}", ", ".join(f"{e:.1f} %" for e in errors), end="; ")
+    print(f"mean {errors.mean():.1f} %")
 spread = max(np.ptp(last[name]) for name in ("as above", "no baseline"))
 standard_error = 100 * math.sqrt(0.25 * 0.75 / N)
 print(f"runs of one setting differ by up to {spread:.1f} points")
 print(f"standard error of 1,000 digits at 25 %: {standard_error:.1f} points")
-assert last["one glimpse"].min() > 72
-assert 45 < last["random policy"].min() and last["random policy"].max() < 68
-assert 15 < last["as above"].mean() < 35 and last["no baseline"].mean() < 42
-assert spread > 2 * standard_error
 
 # %% [markdown]
-# Choosing where to look matters beyond doubt: two runs are enough to see it. Whether
-# the baseline does, these runs can't say. On average those with it are 8 points better,
-# but runs of *one* setting differ by up to 12 points, many times the standard error of
-# 1,000 digits, for the seed decides which habits a policy takes up early. The ranges
-# overlap: from one run of each, you could have "shown" either.
+# Choosing where to look matters: two runs of each kind are enough to see it. Whether the
+# baseline matters, these runs can't say. Their means differ, but runs of *one* setting
+# differ by more, many times the standard error of 1,000 digits: the seed decides which
+# habits a policy takes up early. The ranges overlap: with one run of each, you could have
+# "shown" either.
 #
-# So measure what a baseline claims to do, instead of where a run ends up. It does not
-# move the policy's mean gradient; it makes it less noisy. Freeze the trained agent and
-# take the gradient of the location network from many batches, each time with the
-# baseline and without it. Each choice's gradient is (advantage) × (score), so as long
-# as the two do not depend on each other, the noise, as a variance, should shrink by the
-# factor
+# So measure directly what a baseline does. It leaves the mean of the policy's gradient as it
+# is, and makes the gradient less noisy. Freeze the trained agent and take the gradient of the
+# location network from many batches, each time with the baseline and without it. Each
+# choice's gradient is advantage × score. As long as these two are independent, the variance
+# should shrink by the factor
 #
 # $$\frac{\mathrm{E}[R^2]}{\mathrm{E}[(R - b)^2]} \approx \frac{1 - e}{e\,(1 - e)} = \frac{1}{e}$$
 #
 # The rarer the errors, the more a baseline saves: without one, every success pulls at full
-# strength, and nearly everything is a success.
+# strength, and nearly every digit is a success.
 
 # %%
 rng = np.random.default_rng(7)
@@ -586,42 +578,37 @@ for batch in range(150):
 noise = {kind: np.var(drawn, axis=0).sum() for kind, drawn in estimates.items()}
 saved = noise["none"] / noise["learned"]
 predicted = squares["none"] / squares["learned"]
-print(
-    f"variance without a baseline: {saved:.1f} times as large; predicted {predicted:.1f}"
-)
-assert 4 < saved and 0.5 < saved / predicted < 2
+print(f"variance without a baseline: {saved:.1f} times as large;", end=" ")
+print(f"predicted {predicted:.1f}")
 
 # %% [markdown]
-# Measured like this, one frozen agent is enough. Without the baseline, as many times
-# more digits would be needed for the same precision, and the ratio of the squares tells
-# about how many.
+# This measurement needs only one frozen agent. Without the baseline, the same precision
+# takes that many times more digits. The ratio of the squares predicts it roughly.
 #
-# > **In short.** A step is: draw a batch, look, be paid, go back, move. The step size
-# > and $\sigma$ shrink; a running average of the weights is kept. One run proves
-# > nothing: compare several, or measure the thing itself.
+# > **In short.** A step is: draw a batch, look, compute the reward, go back, move the
+# > weights. The step size and $\sigma$ shrink; a running average of the weights is kept. One
+# > run proves nothing: compare several, or measure the effect directly.
 #
 # ## In practice, and in the paper
 #
 # - The paper trains on 60,000 digits with SGD, and reports an error of 1.29 % for six
-#   glimpses (1.12 % in the arXiv version). `python -m ramnp.train --task centered` gets
-#   to about 2 % in minutes on two cores; results/LOG.md says what was tried.
-# - Its default pays for what each glimpse adds to $\log p(\mathrm{label})$ instead of 0
-#   or 1 at the end. Such rewards come sooner after their cause, and have a smaller mean
-#   to subtract.
+#   glimpses (1.12 % in the arXiv version). results/LOG.md says what this package tried.
+# - By default, `ramnp.train` pays for each glimpse's gain in the log-probability of the
+#   right class, instead of 0 or 1 at the end: each choice is paid for its own effect.
 # - The headline error is one rollout per digit, drawn as in training. Averages over
-#   rollouts are better, but they hide a policy that is poor: they also buy more
-#   glimpses.
-# - The epoch to keep is chosen on validation. Choosing it on the test digits, which public
-#   programs do, reports the luckiest of many draws.
-# - Everything drawn here comes from a seed, so a run repeats on your machine. On
-#   another one, sums may round differently; a policy amplifies that within an epoch,
-#   and the curves come out a little different. So the asserts above leave room.
+#   rollouts are lower, but they can hide a poor policy: they also use more glimpses.
+# - The epoch to keep is chosen on validation digits. Choosing it on the test digits reports
+#   the luckiest of many draws.
+# - Everything drawn here comes from a seed, so a run repeats on your machine. On another
+#   machine, sums may round differently; within an epoch the policy amplifies this, and
+#   curves and numbers differ somewhat.
 #
 # ## Exercises
 #
 # In `exercises/07_train_and_watch.py`; `python -m pytest exercises -k 07` checks them.
 #
-# 1. *Half an hour.* How much each past set of weights counts in the running average.
+# 1. *Half an hour.* The weight of each past $w$ in the running average. Predict first: which
+#    one counts most?
 # 2. *An hour.* Compare two agents on the same digits: an exact test, from the digits on
 #    which they differ.
 # 3. *A day.* The whole of training in your own code, over several epochs, with either
