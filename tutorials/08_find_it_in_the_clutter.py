@@ -5,20 +5,19 @@
 # [Contents](README.md) ·
 # [9. What the policy learns →](09_what_the_policy_learns.ipynb)
 #
-# On a clean page anybody finds the digit. Spread pieces of other digits around it and
-# enlarge the page, and it pays to look before you read. Here the agent has to search,
-# and we count what that saves: a network that sees everything must compute with
-# everything.
+# On a clean page a digit is easy to find. Enlarge the page and spread pieces of other digits
+# over it, and you have to search before you can read. So does the agent here. We count what
+# its search saves: a network that sees everything must compute with everything.
 #
-# **What you'll do.** Compose the scenes of section 4.1 pixel by pixel: a digit
-# somewhere on a canvas, among pieces of other digits. See what the retina's coarse
-# patches tell at a first glance, count what each model computes per image, compare the
-# agent with a fully connected and a convolutional network over whole training runs, and
-# watch a trained agent find its digit.
+# **What you'll do.** Compose the scenes of section 4.1 of the paper pixel by pixel: a digit
+# somewhere on a canvas, among pieces of other digits. See what the retina's coarse patches
+# tell at a first glance, count what each model computes per image, compare the agent with a
+# fully connected and a convolutional network over whole training runs, and watch a trained
+# agent find its digit.
 #
-# **What you'll learn.** What makes a training set inexhaustible; why several scales
-# pay; why the agent's cost hardly depends on the size of the image; what training does
-# for each of the three.
+# **What you'll learn.** How to compose training scenes that never repeat; what several scales
+# are good for; why the agent's cost hardly depends on the size of the image; how the three
+# models improve with training.
 #
 # **What you need.** Chapters 1 and 7. 30 minutes. **Running time.** 20 seconds.
 
@@ -32,7 +31,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import COLOURS, DIGITS, HERE, Film, outline, show
+from common import COLOURS, DIGITS, HERE, Film, digit_centres, outline, show
 
 import ramnp
 from ramnp.agent import glimpse_sensor
@@ -50,18 +49,17 @@ pool = ThreadPoolExecutor(1)
 # %% [markdown]
 # ## A scene
 #
-# An empty canvas of $S \times S$ pixels, $S = 60$. A digit of 28 × 28 is put at one of
-# $(60 - 28 + 1)^2 = 1089$ places, all equally likely. Then, four times, another digit
-# of the same set is drawn, a square of 8 × 8 is cut out of it at one of
-# $(28 - 8 + 1)^2 = 441$ places, and put anywhere, at one of $(60 - 8 + 1)^2 = 2809$.
-# Ink adds up, and is clipped at white:
+# We start from an empty canvas of $S \times S$ pixels, $S = 60$. A digit of 28 × 28 pixels is
+# put at one of $(60 - 28 + 1)^2 = 1089$ places, all equally likely. Then, four times, another
+# digit of the same set is drawn, a square of 8 × 8 is cut out of it at one of
+# $(28 - 8 + 1)^2 = 441$ places, and put anywhere, at one of $(60 - 8 + 1)^2 = 2809$ places.
+# Digit and pieces are added, pixel by pixel, and the sum is clipped at white:
 #
-# $$255\, x = \min(255,\ \text{digit} + \text{piece}_1 + \dots + \text{piece}_4)$$
+# $$x = \min\Big(1,\ \text{digit} + \sum_{i=1}^{4} \text{piece}_i\Big)$$
 #
-# pixel by pixel, each moved to its place.
-#
-# The order of adding does not matter then: no piece lies "on top". In loops, with the random
-# numbers drawn in the package's order (for a whole batch: all rows, then all columns):
+# The order does not matter: no piece lies "on top". Here it is in loops, in bytes from 0 to
+# 255, with the random numbers drawn in the package's order (for a whole batch: all rows, then
+# all columns):
 
 
 # %%
@@ -115,10 +113,10 @@ for task in ("translated", "cluttered", "cluttered-100"):
 print("places of a digit, a cut, a piece:", 33**2, 21**2, 53**2)
 
 # %% [markdown]
-# Two things that public programs got wrong are quickly tested: whether the last place
-# is ever used (a bound that is exclusive by accident), and whether clutter comes from
-# *other* digits. A split of two tiny digits shows both: one all 200, one all 1, on a
-# canvas with four places.
+# Two mistakes are easily made here: a bound that is exclusive by accident, with which the
+# last place is never used, and clutter cut from the digit itself. A split of two tiny digits
+# shows both: one has only pixels of 200, the other only pixels of 1, on a canvas with four
+# places.
 
 # %%
 tiny = Split(
@@ -128,11 +126,11 @@ config = Config(canvas_size=3, num_clutter=1, clutter_size=1)
 index = np.zeros(4000, int)
 bytes_ = 255 * scenes.compose(tiny, index, np.random.default_rng(0), config)
 top, left = bytes_[:, 0].max(axis=1) >= 200, bytes_[:, :, 0].max(axis=1) >= 200
-places = np.bincount(2 * top + left, minlength=4)
-print("digits at each of the four places:", places)
-assert places.sum() == 4000 and np.abs(places - 1000).max() < 150
-total = np.rint(bytes_.sum(axis=(1, 2)))
-assert (total == 4 * 200 + 1).all()  # the piece is the other digit's, never its own
+print(
+    "digits at each place:", np.bincount(2 * top + left, minlength=4), "of", len(index)
+)
+total = np.rint(bytes_.sum(axis=(1, 2)))  # 4 · 200 + 1, if the piece is the other's
+print("sums of pixels:", np.unique(total))
 
 # %% figure
 figure, axes = plt.subplots(2, 5, figsize=(11, 4.6))
@@ -147,16 +145,17 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** Five test digits as translated scenes above, as cluttered ones below. A
-# digit fills a fifth of the scene; pieces of clutter look like strokes of a digit,
+# digit's square fills a fifth of the scene; pieces of clutter look like strokes of a digit,
 # because they are.
 #
 # Each batch is composed anew. One digit can make
-# $1089 \cdot (4999 \cdot 441 \cdot 2809)^4$ scenes, so that nothing can be learned by
-# heart but the digits themselves. Only the validation and the test scenes are fixed, by
-# a seed of their own.
+# $1089 \cdot (4999 \cdot 441 \cdot 2809)^4$ scenes: scenes do not repeat, and a model can
+# overfit only the digits in them. Only the validation and test scenes are fixed, each by its
+# own seed.
 
 # %%
 print(f"a digit's square is {100 * 28**2 / 60**2:.0f} % of the scene")
+print(f"{1089 * (4999 * 441 * 2809.0) ** 4:.0e} scenes of one digit")
 index = np.arange(50)
 drawn = [
     scenes.compose(
@@ -171,27 +170,17 @@ print(f"{differ} of 50 digits got another scene from another seed")
 # ## A first glance
 #
 # The agent's first glimpse falls on the centre. With $k$ patches it spans
-# $2^{k-1} g_w$ pixels a side, and holds $k\, g_w^2$ numbers:
+# $2^{k-1} g_w$ pixels a side, and holds $k\, g_w^2$ numbers. It has this share of the scene in
+# view, with this many numbers per pixel of the scene:
 #
-# $$\text{share of the scene in view} = \Big(\frac{2^{k-1} g_w}{S}\Big)^2$$
-#
-# $$\text{numbers per pixel} = \frac{k\, g_w^2}{S^2}$$
+# $$\Big(\frac{2^{k-1} g_w}{S}\Big)^2 \qquad \frac{k\, g_w^2}{S^2}$$
 
 # %%
-for task, share, numbers in (
-    ("cluttered", 0.64, 0.12),
-    ("cluttered-100", 0.9216, 0.0576),
-):
+for task in ("cluttered", "cluttered-100"):
     c = make_config(task)
-    (edges,) = glimpse_sensor.windows(
-        np.zeros((1, 2)), (c.canvas_size,) * 2, c.patch_size, c.num_scales
-    )
-    left, top, right, bottom = edges[-1]
-    assert math.isclose((right - left) * (bottom - top) / c.canvas_size**2, share)
-    assert math.isclose(c.num_scales * c.patch_size**2 / c.canvas_size**2, numbers)
-    print(
-        f"{task}: {100 * share:.0f} % in view, by {100 * numbers:.1f} % of the numbers"
-    )
+    share = (2 ** (c.num_scales - 1) * c.patch_size / c.canvas_size) ** 2
+    numbers = c.num_scales * c.patch_size**2 / c.canvas_size**2
+    print(f"{task}: {100 * share:.0f} % in view, {100 * numbers:.1f} % of the numbers")
 
 # %% figure
 figure, axes = plt.subplots(2, 5, figsize=(11, 4.6))
@@ -212,14 +201,13 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** The first glimpse, at the centre of a translated scene, above, and of a
-# cluttered one. The widest patch, 12 × 12 cells for 48 × 48 pixels, cannot be read, but
-# it shows where ink is. In the translated scene that is all one needs to know for the
-# second glimpse. In the cluttered one there are several places to try.
+# cluttered one. The widest patch, with one cell for 4 × 4 pixels, is too coarse to read, but
+# it shows where there are strokes. In the translated scene this is all that the second
+# glimpse needs. In the cluttered one there are several places to try.
 #
-# How much does that glance tell about where the digit is? The same seed that composed a
-# scene tells where its digit was put. A linear map from the 432 numbers to the digit's
-# centre, fitted by least squares to 3,000 scenes, is the best that a linear policy
-# could do with one glimpse:
+# How much does this glance tell about where the digit is? The seed that composed a scene
+# also gives the place of its digit. We fit a linear map from the glimpse's numbers to the
+# digit's centre by least squares, to 3,000 scenes, and try it on others:
 
 
 # %%
@@ -228,12 +216,10 @@ def glances(split, task, seed, count=3000):
     config = make_config(task)
     index = np.arange(count) % len(split.images)
     images = scenes.compose(split, index, np.random.default_rng(seed), config)
-    rng = np.random.default_rng(seed)
-    tops, lefts = rng.integers(33, size=count), rng.integers(33, size=count)
     pyramid = glimpse_sensor.prepare(images, 12, 3)
     rho = glimpse_sensor.forward(pyramid, np.zeros((count, 2), np.float32))
     x = np.concatenate([rho, np.ones((count, 1))], axis=1).astype(float)
-    return x, np.stack([lefts, tops], axis=1) + 14.0
+    return x, digit_centres(seed, count)
 
 
 miss = {}
@@ -248,8 +234,6 @@ within = {name: np.mean(distances < 6) for name, distances in miss.items()}
 for name in miss:
     share = f"{100 * within[name]:.0f} % within 6 pixels"
     print(f"{name:18} median {median[name]:4.1f} pixels, {share}")
-assert 2 < median["translated"] < 4 < median["cluttered"] < 6
-assert 12 < median["always the middle"] < 15
 
 # %% figure
 figure, ax = plt.subplots(figsize=(7, 3))
@@ -264,56 +248,62 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# **Figure.** How often the place that a linear map reads out of the first glance lies
-# within a given distance of the digit's centre, on test scenes. The vertical line is
-# half a patch: a second glimpse that lands within it sees the digit sharply. In four of
-# five translated scenes it does; among clutter, in about three of five; blindly in the
-# middle, in one of ten.
+# **Figure.** How often the place that a linear map computes from the first glance is within a
+# given distance of the digit's centre, on test scenes. The vertical line is half a patch: a
+# second glimpse that lands within it sees the middle of the digit sharply. It does so in four
+# of five translated scenes and in about three of five cluttered ones. A second glimpse at the
+# middle of the scene does so in one of ten.
 #
-# The median distance is below 4 pixels for translated scenes and below 6 for cluttered
-# ones, against 13 for the middle. So the coarse patches already say where to look, well
-# enough for a linear map, in 12 % of the numbers. What they cannot say is *what* it is.
+# The median distance is 2.9 pixels for translated scenes and 4.8 for cluttered ones, against
+# 13.2 for the middle. So the coarse patches already tell a linear map where to look, with 12 %
+# of the numbers. They do not tell *what* is there.
 #
 # ## What it costs
 #
 # Nearly all of the work of these models is matrix products. A row of numbers times a
-# matrix takes one multiply-add for each entry of the matrix. Count them for one image.
-# The agent, where $\rho$, $h_g$, ... stand for the sizes of these vectors:
+# matrix takes one multiply-add for each entry of the matrix. Count them for one image. With
+# $\#h$ for the number of entries of $h$, the agent's networks take for each glimpse
 #
-# $$C_{\text{agent}} = T \big( \rho\, h_g + 2\, h_l + (h_g + h_l)\, g + g\, h + h^2 + 10\, h \big)$$
+# - glimpse network: $\#\rho\, \#h_g + 2\, \#h_l + (\#h_g + \#h_l)\, \#g$,
+# - core: $\#g\, \#h + (\#h)^2$,
+# - action network: $10\, \#h$,
 #
-# $$+\ (T - 1) \big( h V + 2 V + h \big)$$
+# $T$ times, and for each choice
 #
-# with $V$ hidden units in the locator. The fully connected network has two layers of
-# $U$ units over all pixels. The convolutional one has $F$ filters of $f \times f$
-# pixels at $P$ places, every $q$ pixels, then $U$ units. ($\lfloor \cdot \rfloor$: the
-# grid must lie within the image.)
+# - location network, with $K$ hidden units: $\#h\, K + 2 K$,
+# - baseline network: $\#h$,
 #
-# $$C_{\text{fc}} = S^2 U + U^2 + 10\, U$$
+# $T - 1$ times. The fully connected network has two layers of $D$ units over all pixels:
 #
-# $$C_{\text{conv}} = P f^2 F + P F U + 10\, U$$
+# $$S^2 D + D^2 + 10\, D$$
 #
-# $$P = \Big( \Big\lfloor \frac{S - f}{q} \Big\rfloor + 1 \Big)^2$$
+# The convolutional one has $F$ filters of $S_F \times S_F$ pixels, every $q$ pixels, then $D$
+# units. On a grid within the image that is $P$ places:
+#
+# $$P = \Big( \Big\lfloor \frac{S - S_F}{q} \Big\rfloor + 1 \Big)^2$$
+#
+# $$P\, S_F^2\, F + P F D + 10\, D$$
 
 
 # %%
 def multiply_adds(c):
-    """Of one image's way forward through the model of a configuration."""
-    S, U = c.canvas_size, c.fc_size
+    """Of one image's forward pass through the model of a configuration."""
+    S, D = c.canvas_size, c.fc_size
     if c.model == "fc":
-        return S**2 * U + U**2 + 10 * U
+        return S**2 * D + D**2 + 10 * D
     if c.model == "conv":
         P = ((S - c.filter_size) // c.filter_stride + 1) ** 2
-        return P * c.num_filters * (c.filter_size**2 + U) + 10 * U
-    rho, V, h = c.num_scales * c.patch_size**2, c.locator_hidden_size, c.h_size
+        return P * c.filter_size**2 * c.num_filters + P * c.num_filters * D + 10 * D
+    rho, K, h = c.num_scales * c.patch_size**2, c.locator_hidden_size, c.h_size
     each = rho * c.hg_size + 2 * c.hl_size + (c.hg_size + c.hl_size) * c.g_size
     each += c.g_size * h + h**2 + 10 * h
-    return c.num_glimpses * each + (c.num_glimpses - 1) * (h * V + 2 * V + h)
+    return c.num_glimpses * each + (c.num_glimpses - 1) * (h * K + 2 * K + h)
 
 
 # %% [markdown]
-# A formula can be wrong, so we count. An array of this kind counts what its matrix products
-# multiply; the weights become such arrays, and the package's own forward pass runs on them.
+# A formula can be wrong, so we also count. An array of the following class counts the
+# multiply-adds of its matrix products. We turn the weights into such arrays, and run the
+# package's own forward pass.
 
 
 # %%
@@ -348,7 +338,9 @@ for task in ("translated", "cluttered-100"):
     for name in ("ram", "fc", "conv"):
         config = make_config(task, model=name)
         assert counted(config) == multiply_adds(config)
-        print(f"{task}, {name}: {multiply_adds(config):,} multiply-adds per image")
+        print(
+            f"{task + ',':14} {name:4} {multiply_adds(config):9,} counted, as computed"
+        )
 
 # %% [markdown]
 # Now let the image grow. The agent needs one more patch with each doubling, to keep the whole
@@ -370,10 +362,10 @@ costs = {
     for name in ("ram", "fc", "conv")
 }
 growth = {name: cost[-1] / cost[0] for name, cost in costs.items()}
-rounded = {name: f"{factor:.1f}" for name, factor in growth.items()}
-print("from 60 to 800 pixels a side, times", rounded)
-cheapest = [min(costs, key=lambda name: costs[name][i]) for i in range(len(sides))]
-print("cheapest:", dict(zip(sides.tolist(), cheapest)))
+for name, factor in growth.items():
+    print(f"{name:4} from 60 to 800 pixels a side: times {factor:.1f}")
+for i, side in enumerate(sides[:5]):
+    print(f"cheapest at {side} pixels:", min(costs, key=lambda name: costs[name][i]))
 
 # %% figure
 NAMES = {"ram": "agent", "fc": "fully connected", "conv": "convolutional"}
@@ -392,26 +384,23 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** Multiply-adds of one image's forward pass against the side of the scene,
-# both on logarithmic axes. The agent, with eight glimpses, starts as the dearest of the
-# three. From 60 to 800 pixels a side its cost grows 1.2 times, one patch at a time, and
-# theirs 166 and 208 times, like the number of pixels. From 140 pixels on it is the
-# cheapest.
+# both on logarithmic axes. The agent, with eight glimpses, starts as the most expensive of
+# the three. From 60 to 800 pixels a side its cost grows 1.2 times, one patch at a time. The
+# costs of the others grow 166 and 208 times, like the number of pixels. From 140 pixels on
+# the agent is the cheapest.
 #
-# One thing is not in this count: the pyramid of means, from which the glimpses are
-# taken, touches each pixel once per patch, with additions alone. It is a camera's work
-# rather than a network's, but a program has to do it. docs/cost_growth.png shows
-# measured times with everything in them.
-
-# %% [markdown]
+# One thing is not in this count: the pyramid of means, from which the glimpses are taken,
+# reads each pixel once per patch, with additions alone. A camera could do this, but here the
+# program does. docs/cost_growth.png shows measured times of everything.
+#
 # ## Three models, whole runs
 #
-# `ramnp.train` takes the other two models as they are (`--model fc`, `--model conv`):
-# they see the whole image, make no choice, and their hybrid loss is the cross-entropy
-# alone. All learn from the same kind of scenes, in the same loop. What follows are the
-# curves of whole runs on cluttered scenes, as `metrics.jsonl` recorded them;
-# `results/2a` holds them with the command that repeats each. Two networks for
-# everything, the agent by two recipes, and an agent of the better recipe that looks at
-# random:
+# `ramnp.train` also trains the other two models (`--model fc`, `--model conv`): they see the
+# whole image, make no choice, and their loss is the cross-entropy alone. All models learn from
+# the same kind of scenes, in the same loop. Here are the curves of whole runs on cluttered
+# scenes, as `metrics.jsonl` recorded them; `results/2a` has each run and the command that
+# repeats it. There are two networks that see everything, the agent by two recipes, and an
+# agent of the better recipe with random looks:
 
 # %%
 RUNS = {
@@ -428,10 +417,10 @@ for name, (row, _, _) in RUNS.items():
     curves[name] = [json.loads(line) for line in lines]
     results[name] = json.loads((folder / "result.json").read_text())
     epochs, error = results[name]["epochs"], results[name]["test_error"]
-    after = {e: curves[name][e - 1]["valid_error"] for e in (1, 5, 20)}
-    words = ", ".join(f"{e}: {v:.1f}" for e, v in after.items())
-    print(f"{name:20} validation error (%) after epochs {words};", end=" ")
-    print(f"test, after {epochs}: {error:.2f}")
+    after = [curves[name][e - 1]["valid_error"] for e in (1, 5, 20)]
+    print(f"{name:20} {after[0]:5.1f} {after[1]:5.1f} {after[2]:5.1f} %", end=" ")
+    print(f"wrong after 1, 5, 20 epochs; test after {epochs}: {error:.2f} %")
+print(f"each test: {results['convolutional']['num_test']:,} scenes")
 
 # %% figure
 figure, ax = plt.subplots(figsize=(7.5, 3.6))
@@ -448,33 +437,33 @@ plt.show()
 
 # %% [markdown]
 # **Figure.** Validation error of five runs on cluttered scenes, both axes logarithmic.
-# The two networks that see everything, dashed, level off. The agent of the quick recipe
-# is at the convolutional network's level after half as many epochs; the one of the
-# recipe `best` goes on falling for 150 epochs. The same recipe with random looks,
-# dotted, is far above it at equal epochs.
+# The two networks that see everything, dashed, level off. The agent of the recipe `quick`
+# ends near the convolutional network, after half as many epochs. The agent of the recipe
+# `best` improves for 150 epochs. The same recipe with random looks, dotted, is far above it
+# after equally many epochs.
 #
-# Read three things from it.
+# The curves show three things.
 #
-# - *At the start, the whole image wins.* After one epoch the convolutional network is
-#   ahead of the agent of the same recipe. The agent has two things to learn, and each
-#   needs the other: what strokes mean, seen from wherever it happens to look, and where
-#   to look, paid by how well it then judges. The network has a teacher for each weight,
-#   from the first step.
-# - *Then it pays to look.* After five epochs the agent is ahead. A convolutional network of
-#   this size has to tell the digit from the clutter everywhere at once. The agent can leave
-#   the clutter out.
-# - *The looking itself is what pays.* Random looks, the first one included, with the same
-#   networks and the same recipe have four times the error after 20 epochs.
+# - *At the start, the whole image is better.* After one epoch the convolutional network is
+#   ahead of the quick agent: 32.3 against 39.6 %. The agent has two things to learn, and each
+#   needs the other: what strokes mean, wherever it happens to look, and where to look,
+#   rewarded by how well it then reads. The network's gradient reaches every weight from the
+#   first step.
+# - *Then the quick agent is ahead,* after 5 epochs and after 20, at 9.2 against 10.1 %. The
+#   convolutional network has to tell the digit from the clutter everywhere at once. The agent
+#   can ignore the clutter. With 20 epochs more, the network ends lower than the quick agent;
+#   neither comes near `best`.
+# - *The choice of where to look makes the difference.* With random looks, the first one
+#   included, the same recipe has four times the error after 20 epochs: 15.1 against 3.8 %.
 #
-# What more training does: `best` bends the digits anew in each epoch, so that 150
-# epochs do not overfit the 50,000 digits; a larger core and another optimiser (Muon)
-# add to it. results/LOG.md has what each is worth. In the paper (arXiv version) the
-# order after long training is: fully connected 11.96 %, convolutional 8.09 %, agent
-# 4.04 %.
+# What does more training do? `best` deforms the training digits at random, so that 150 epochs
+# do not overfit the 50,000 digits. It also has a larger core and another optimiser (Muon).
+# results/LOG.md says how much each of them gains. In the paper (arXiv version) the order after
+# long training is: fully connected 11.96 %, convolutional 8.09 %, agent 4.04 %.
 #
 # ## The agent at work
 #
-# The package comes with the agent of that lowest curve. `ramnp.load` takes the name of a task.
+# The package comes with the agent of the lowest curve. `ramnp.load` takes the name of a task.
 
 # %%
 agent = ramnp.load("cluttered")
@@ -485,46 +474,43 @@ tested = evaluation.count_errors(agent, digits.test, "test", pool)
 after = 100 * tested.after_each_glimpse / tested.num_scenes
 print("wrong after each glimpse (%):", np.round(after, 1))
 low, high = evaluation.interval_95(tested.num_wrong, tested.num_scenes)
-print(f"95 % interval after eight: {low:.1f} to {high:.1f} %")
-assert 15 < after[0] < 35 and after[1] < 12 and high < 4.04
+print(f"95 % interval after eight, {tested.num_scenes:,} scenes:", end=" ")
+print(f"{low:.1f} to {high:.1f} %")
 
 # %% [markdown]
-# Out of these 1,000 scenes, about one in fifty goes wrong, and the 95 % interval ends
-# below the paper's 4.04 %. How far below, so few scenes can't say. (README.md has the
-# error on 10,000.)
+# Of these 1,000 scenes, about one in fifty goes wrong, and the 95 % interval ends below the
+# paper's 4.04 %. So few scenes do not give more precision; the run's own test, above, had
+# 10,000.
 
 # %%
 images, labels = scenes.frozen_chunk(digits.test, "test", 0, config)
-shown = agent.predict(images[:8])
+shown = agent.predict(images[:4])
 with tempfile.TemporaryDirectory() as folder:
     gif = Path(folder, "glimpses.gif")
-    film.animate_glimpses(images[:8], labels[:8], shown, config, gif)
+    film.animate_glimpses(images[:4], labels[:4], shown, config, gif, scale=1.5)
     animation = gif.read_bytes()
 Film(animation)
 
 # %% [markdown]
-# **Figure.** Animated, one frame per glimpse: eight cluttered scenes, the frames of the
-# glimpses' three patches, and what has been seen so far, the finer over the coarser.
-# The first glimpse is at the centre. The second goes to the digit, wherever it is, and
-# most of the others stay around it. Below each, a bar per class, blue for the true one.
+# **Figure.** Animated, one frame per glimpse: four cluttered scenes with the frames of the
+# current glimpse's three patches, below each what has been seen so far, the finer over the
+# coarser, and a bar per class, blue for the true one. The first glimpse is at the centre. The
+# second goes to the digit, wherever it is, and most of the others stay around it.
 #
-# Where exactly? We know each digit's place. And how much clutter does it take? The
-# agent has seen four pieces in training, never another number.
+# Where exactly does it look? We know each digit's place. And how much clutter can it stand?
+# In training there were always four pieces.
 
 # %%
 distances = []
 for start in scenes.frozen_starts(digits.test):
     images, _ = scenes.frozen_chunk(digits.test, "test", start, config)
-    rng = np.random.default_rng([scenes.FROZEN_SEEDS["test"], start])
-    tops, lefts = rng.integers(33, size=250), rng.integers(33, size=250)
-    centres = np.stack([lefts, tops], axis=1) + 14.0
+    centres = digit_centres([scenes.FROZEN_SEEDS["test"], start])
     looks = 30 + 30 * agent.predict(images, seed=start, threads=1).locations
     distances.append(np.sqrt(((looks - centres[:, None]) ** 2).sum(axis=2)))
 distances = np.concatenate(distances)
 typical = np.median(distances, axis=0)
-print("median distance of each glimpse from the digit's middle:", typical.round(1))
-assert 12 < typical[0] < 15 and typical[1] < 6 < typical[3:].min()
-assert typical[3:].max() < 11
+print("median distance of each glimpse from the digit's middle:")
+print("   ", typical.round(1), "pixels")
 
 pieces = (0, 2, 4, 6, 8, 12)
 few = Split(*(array[:500] for array in digits.test))
@@ -535,12 +521,11 @@ for policy in ("learned", "random"):
         c = dataclasses.replace(config, num_clutter=number, policy=policy)
         wrong = evaluation.count_errors(agent._replace(config=c), few, "test", pool)
         by_pieces[policy].append(wrong.error)
-learned, random = by_pieces["learned"], by_pieces["random"]
-assert all(l + 5 < r for l, r in zip(learned, random))
-assert learned[0] < 5 and 5 < learned[-1] < 20
 print("pieces of clutter:   ", *(f"{number:5}" for number in pieces))
 for policy, errors in by_pieces.items():
     print(f"{policy + ' looks (%):':21}", *(f"{error:5.1f}" for error in errors))
+lost = np.subtract(by_pieces["random"], by_pieces["learned"])
+print(f"random looks cost {lost.min():.1f} to {lost.max():.1f} points")
 
 # %% figure
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.3))
@@ -566,29 +551,25 @@ plt.show()
 # error with other numbers of clutter pieces, and of the same agent if its looks after
 # the first are drawn at random.
 #
-# The second glimpse is typically within half a patch of the digit's middle. The later
-# ones are farther away, where a digit 28 pixels wide has its strokes. With twelve
-# pieces, three times as many as it ever saw, the error is several times as high, but
-# most scenes are still read. The same networks with random looks lose more than 5
-# points in every column.
+# The second glimpse is typically within half a patch of the digit's middle. The later ones
+# are farther away, where a digit 28 pixels wide has its strokes. With twelve pieces, three
+# times as many as in training, the error is three times as high. With random looks, the same
+# networks lose at least 10 points in every column.
 #
-# > **In short.** A coarse glance says where to look, a sharp one what is there. The
-# > agent's cost grows with the logarithm of the image's side, a network's for the whole
-# > image with its square. It starts slower and ends lower.
+# > **In short.** A coarse glance tells where to look, a sharp one what is there. The
+# > agent's cost grows with the logarithm of the image's side, that of a network for the whole
+# > image with its square. The agent learns more slowly at first, and ends with fewer errors.
 #
 # ## In practice, and in the paper
 #
-# - The paper draws its first glimpse at random. With the coarse patches, one at the
-#   centre tells more, and the package's recipes for canvases begin there.
+# - The paper draws its first glimpse at random. The package's recipes for canvases begin at
+#   the centre, from where the coarse patches show most of the scene.
 # - On scenes of 100 × 100 pixels with eight pieces the paper (NIPS version) reports
-#   10.83 %, and 16.51 % for the convolutional network. There, its cost is about the
-#   agent's.
+#   10.83 % for the agent, and 16.51 % for the convolutional network.
 # - Multiply-adds are not seconds. One large product runs at the processor's full speed;
-#   many small ones, with look-ups between them, do not. The count says how the cost
-#   grows.
-# - A network that sees the whole image can afford better answers to clutter than these
-#   two: pooling, depth, attention over all places at once. Their cost still grows with
-#   the pixels.
+#   many small ones, with look-ups between them, do not. The count shows how the cost grows.
+# - A network that sees the whole image can be better than these two: with pooling, depth, or
+#   attention over all places at once. Its cost still grows with the number of pixels.
 # - The first 1,000 test digits make other scenes here than in `ramnp.evaluate`: clutter
 #   is cut from digits of the same split, and this split is smaller.
 #
@@ -596,10 +577,10 @@ plt.show()
 #
 # In `exercises/08_find_it_in_the_clutter.py`; `python -m pytest exercises -k 08` checks them.
 #
-# 1. *Ten minutes.* How many patches does it take to see all of an image from its
-#    centre, and from anywhere?
-# 2. *Two hours.* The means of the pyramid from one table of sums, for cells of any
-#    size, without a loop over scales' pixels.
-# 3. *A day.* A glance before the first glimpse: a context network that sees a thumbnail
-#    of the scene, sets the memory $h_0$, and chooses the first location. Forward,
-#    backward, and proved.
+# 1. *Ten minutes.* The number of patches that see all of an image from its centre, and from
+#    anywhere. Predict first, for 60 pixels and patches of 12: how many from a corner?
+# 2. *Two hours.* The cells of a glimpse from one table of sums, four look-ups a cell, for
+#    cells of any size.
+# 3. *A day.* A glance before the first glimpse, as in DRAM (chapter 3): a context network
+#    sees a thumbnail of the scene, sets the memory $h_0$, and chooses the first location.
+#    Forward, backward, and proved.

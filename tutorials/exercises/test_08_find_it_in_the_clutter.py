@@ -13,15 +13,15 @@ HINTS = {
         "from a corner, one half has to span the whole side.",
     ),
     2: (
-        "the sum over rows a..b and columns c..d is S at four corners.",
+        "the sum over a rectangle is a difference of the table at its four corners.",
         "beyond the border nothing is added: clip the corners to the table.",
         "np.diff along both axes of the corners gives the sums of all cells at once.",
     ),
     3: (
-        "h_0 is the first state; from there on the agent is as before.",
+        "h_0 is the first state; after it the agent is that of chapter 6.",
         (
-            "what reaches h_0 in the way back through time is dz_1 W_hᵀ, and it goes on "
-            "through the glance's rectifier."
+            "backpropagation through time ends with dh_0 = dz_1 W_hᵀ, which goes on through "
+            "the context network's rectifier."
         ),
         "dmu[0] goes through tanh into W_0 and b_0, and no further.",
     ),
@@ -50,14 +50,14 @@ def test_1_scales_needed(answers, check):
 def test_2_glimpse(answers, check, rng):
     """It sees what the package's sensor sees, for both factors, beyond corners too."""
     image = rng.random((20, 30))
-    S = answers.sums(image)
-    check("the shape of S", np.shape(S), (21, 31))
-    check("S[3, 5]", S[3, 5], image[:3, :5].sum())
+    table = answers.sums(image)
+    check("the shape of the table", np.shape(table), (21, 31))
+    check("table[3, 5]", table[3, 5], image[:3, :5].sum())
     for factor in (2, 3):
         pyramid = glimpse_sensor.prepare(image[None], 6, 3, factor)
         for l in rng.uniform(-1.6, 1.6, size=(40, 1, 2)):
             ((left, top),) = glimpse_sensor.first_pixel(l, np.array([30, 20]), 6)
-            rho = answers.glimpse(S, left, top, 6, 3, factor)
+            rho = answers.glimpse(table, left, top, 6, 3, factor)
             expected = glimpse_sensor.forward(pyramid, l).reshape(3, 6, 6)
             check(f"rho for left {left}, top {top}", rho, expected, atol=1e-11)
 

@@ -25,16 +25,16 @@ def sums(image):
     return np.pad(image, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
 
 
-def glimpse(S, left, top, patch, scales, factor):
+def glimpse(table, left, top, patch, scales, factor):
     """A sum over a rectangle is four entries; beyond the border nothing is added."""
-    height, width = np.array(S.shape) - 1
+    height, width = np.array(table.shape) - 1
     rho = []
     for j in range(scales):
         cell = factor**j
         shift = patch * (cell - 1) // 2
         x = (left - shift + cell * np.arange(patch + 1)).clip(0, width)
         y = (top - shift + cell * np.arange(patch + 1)).clip(0, height)
-        corners = S[np.ix_(y, x)]
+        corners = table[np.ix_(y, x)]
         rho.append(np.diff(np.diff(corners, axis=0), axis=1) / cell**2)
     return np.stack(rho)
 
