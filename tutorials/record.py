@@ -1,8 +1,9 @@
-"""Record how a path forms: python -m tutorials.record (half a minute of one core).
+"""Record how a path forms: python -m tutorials.record (six minutes of one core).
 
-Trains the quick agent on cluttered scenes of all of MNIST for the first epoch of its run,
-and writes path.npz, which chapter 9 draws: at some steps, where the agent looks in 100 test scenes of digits.npz,
-and its errors on 1,000 of them, each look drawn, or at the policy's mean.
+Trains the quick agent on cluttered scenes of all of MNIST, and writes path.npz, which
+chapter 9 draws: at some steps of the first epoch and after each epoch, where the agent
+looks in 100 test scenes of digits.npz, and its errors on 1,000 of them, each look drawn,
+or at the policy's mean.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +18,9 @@ from ramnp.learning.trainer import Trainer
 
 HERE = Path(__file__).parent
 FIRST = (0, 50, 100, 200, 300)  # steps of the first epoch that are recorded, too
-EPOCHS = 1  # of the 20 of the recipe
 
 
-def record(digits, test, config, epochs=EPOCHS, first=FIRST):
+def record(digits, test, config, first=FIRST):
     """Train; yield {name: array}, with an entry more after each recorded step."""
     images, _ = scenes.frozen_chunk(test, "test", 0, config)
     now = state.initial(config, len(digits.train.labels))
@@ -40,7 +40,7 @@ def record(digits, test, config, epochs=EPOCHS, first=FIRST):
             rows.append((now.step, sampled.error, settled.error, locations))
             return {name: np.array(values) for name, values in zip(names, zip(*rows))}
 
-        while now.epoch < epochs:
+        while now.epoch < config.epochs:
             while now.position < trainer.steps_per_epoch:
                 if now.step in first:
                     yield so_far()

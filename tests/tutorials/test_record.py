@@ -16,8 +16,9 @@ def test_it_records_the_named_steps_and_each_epoch():
     digits = digits._replace(train=Split(*(array[:120] for array in digits.train)))
     test = Split(*(array[:120] for array in digits.test))
     sizes = dict.fromkeys(("hg_size", "hl_size", "g_size", "h_size"), 4)
-    config = make_config("cluttered", "quick", batch_size=40, num_shards=1, **sizes)
-    *_, found = record.record(digits, test, config, epochs=1, first=(0, 1))
+    changes = sizes | {"batch_size": 40, "num_shards": 1, "epochs": 1}
+    config = make_config("cluttered", "quick", **changes)
+    *_, found = record.record(digits, test, config, first=(0, 1))
     assert found.keys() == NAMES
     assert found["step"].tolist() == [0, 1, 3]
     assert found["locations"].shape == (3, 100, 8, 2)

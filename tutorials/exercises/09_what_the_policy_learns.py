@@ -14,17 +14,17 @@ def other_paths(locations, kind, rng):
 def explained(l, labels):
     """Return the share of the variance of l (N, 2) that labels (N,) explain.
 
-    Without bias: 1 - within / total, where `total` is the variance about the mean, with
-    N - 1 below the fraction line, and `within` that about the mean of the own class, with
-    N - C, for C classes. Both are summed over x and y.
+    Without bias: 1 - within / total. `total` is the sum of squares about the mean of all
+    locations, divided by N - 1; `within` is the sum of squares about the mean of each
+    location's own class, divided by N - C, for C classes. Both include l_x and l_y.
     """
     raise NotImplementedError("exercise 9.2")
 
 
 def worth_of_glimpses(error_along, locations, repeats, rng):
-    """Return (T,): how much the error rises if glimpse t alone is put anywhere.
+    """Return (T,): the rise of the error if glimpse t alone is put at a random place.
 
-    error_along takes locations (N, T, 2) and returns an error. "Anywhere" is uniform in
-    -1 .. 1, drawn anew for each of the repeats, over which the rise is averaged.
+    error_along takes locations (N, T, 2) and returns an error. Random places are uniform
+    in -1 .. 1, drawn anew for each of the repeats, over which the rise is averaged.
     """
     raise NotImplementedError("exercise 9.3")

@@ -10,8 +10,8 @@ HINTS = {
     2: (
         "sum the squares about the mean of each class, class by class.",
         (
-            "with labels that mean nothing the share must be 0 on average: that is what "
-            "N - C does."
+            "with random labels the share must be 0 on average: that is why `within` is "
+            "divided by N - C."
         ),
     ),
     3: (
@@ -60,7 +60,7 @@ def test_2_explained(answers, check, rng):
         answers.explained(rng.standard_normal((30, 2)), labels) for _ in range(400)
     ]
     words = (
-        f"with labels that mean nothing the share is {np.mean(shares):.3f} on average"
+        f"with random labels the share is {np.mean(shares):.3f} on average, expected 0"
     )
     check.that(abs(np.mean(shares)) < 0.02, words)
 
