@@ -188,7 +188,7 @@ plt.show()
 #
 # ## How a path forms
 #
-# `python -m tutorials.record` trained the quick agent on cluttered scenes for its 20 epochs.
+# `python -m tutorials.record` trained an agent on cluttered scenes for 20 epochs, by Adam.
 # At some steps of the first epoch and after each epoch, it kept where the agent looks in 100
 # test scenes of this page, and its error on all 1,000, with locations that are drawn and with
 # every look at the policy's mean (*deterministic*). Distances are from the digit's middle.

@@ -186,3 +186,20 @@ class Film:
 
     def _repr_png_(self):
         return self.png
+
+
+# Settings of the recipe quick without what it does for speed alone: digits as they are, and
+# an optimiser that takes a few lines.
+ADAM = {
+    "first_glimpse": "random",
+    "policy_weight": 0.1,
+    "optimizer": "adam",
+    "learning_rate": 3e-3,
+    "final_rate": 0.01,
+    "average_decay": 0.996,
+    "weight_decay": 0.0,
+    "deformation": 0.0,
+    "max_shift": 0,
+    "plain_share": 0.0,
+    "evaluation_location_std": 0.0,
+}
