@@ -15,19 +15,8 @@ from ramnp.datasets import mnist, scenes
 from ramnp.learning import evaluation, state
 from ramnp.learning.recipes import make_config
 from ramnp.learning.trainer import Trainer
-from tutorials.common import ADAM
 
 HERE = Path(__file__).parent
-# The settings with which path.npz was recorded: the path forms slowly enough to watch.
-SLOWLY = ADAM | {
-    "first_glimpse": "center",
-    "discount": 0.5,
-    "hg_size": 128,
-    "learning_rate": 2e-3,
-    "average_decay": 0.998,
-    "batch_size": 128,
-    "epochs": 20,
-}
 FIRST = (0, 50, 100, 200, 300)  # steps of the first epoch that are recorded, too
 
 
@@ -64,8 +53,20 @@ def record(digits, test, config, first=FIRST):
 
 def main():
     """Write path.npz beside this file."""
+    from tutorials.common import ADAM  # which sets the style of all pictures
+
+    # The path forms slowly enough to watch.
+    slowly = ADAM | {
+        "first_glimpse": "center",
+        "discount": 0.5,
+        "hg_size": 128,
+        "learning_rate": 2e-3,
+        "average_decay": 0.998,
+        "batch_size": 128,
+        "epochs": 20,
+    }
     digits, test = mnist.load("data"), mnist.load(HERE / "digits.npz").test
-    for found in record(digits, test, make_config("cluttered", "quick", **SLOWLY)):
+    for found in record(digits, test, make_config("cluttered", "quick", **slowly)):
         np.savez_compressed(HERE / "path.npz", **found)
         step, error = found["step"][-1], found["sampled_error"][-1]
         print(f"step {step}: {error:.1f} % wrong", flush=True)
