@@ -133,10 +133,12 @@ def _fit(image, size):
     height, width = size
     if image.size == (width, height):
         return image
-    fitted = ImageOps.contain(image, (width, height), Image.Resampling.BILINEAR)
-    if 0 in fitted.size:  # a line, whose width would be less than half a pixel
-        fitted = image.resize([max(side, 1) for side in fitted.size])
-    image = fitted
+    # As ImageOps.contain, which fails or returns nothing for a picture that is a line.
+    if image.width * height > image.height * width:
+        sides = width, max(1, round(image.height / image.width * width))
+    else:
+        sides = max(1, round(image.width / image.height * height)), height
+    image = image.resize(sides, Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
     middle = np.median(np.concatenate(edges), axis=0).astype(int).tolist()
