@@ -1,6 +1,8 @@
 """Installed from its wheel, away from any checkout, it has all that it needs."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,14 +15,25 @@ PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The path of the wheel, built in an environment of its own."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [*PIP, "wheel", "--no-deps", "-w", str(folder), str(ROOT)]
+def build(source, folder):
+    """Return the path of the wheel of a source tree, built into a folder."""
+    command = [*PIP, "wheel", "--no-deps", "-w", str(folder), str(source)]
     subprocess.run(command, check=True)
     (path,) = folder.glob("*.whl")
     return path
+
+
+def readme_of(wheel):
+    """Return the text that a package index shows."""
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (n for n in archive.namelist() if n.endswith("/METADATA"))
+        return archive.read(metadata).decode().partition("\n\n")[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The path of the wheel, built in an environment of its own."""
+    return build(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 def test_it_holds_the_package_the_agents_and_the_digits(wheel):
@@ -30,12 +43,33 @@ def test_it_holds_the_package_the_agents_and_the_digits(wheel):
     files = {name.replace("data/trained", "ramnp/trained") for name in tracked}
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-        (metadata,) = (n for n in archive.namelist() if n.endswith("/METADATA"))
-        readme = archive.read(metadata).decode().partition("\n\n")[2]
     assert held == files | {"ramnp/digits.npz"}
-    # A package index has no other page of ours that a link could lead to.
-    assert "## Quick start" in readme
+
+
+def test_no_link_of_its_readme_leads_nowhere(wheel):
+    """A package index has no other page of ours: a relative link becomes its words."""
+    readme = readme_of(wheel)
+    assert "## Quick start" in readme and "CONTRIBUTING.md" in readme
     assert readme.count("](") == readme.count("](http")
+
+
+def test_with_the_address_of_the_repository_the_links_are_absolute(tmp_path):
+    """Once pyproject.toml states it, each file and picture of README is reached."""
+    names = ["README.md", "LICENSE", "hatch_build.py", "data/trained"]
+    for name in [*names, "tutorials/digits.npz", "ramnp/__init__.py"]:
+        target = tmp_path / "tree" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, target)
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    known = "[project.urls]\nRepository = 'https://example.org/ramnp'"
+    project = project.replace("[project.urls]", known)
+    (tmp_path / "tree" / "pyproject.toml").write_text(project, "utf-8")
+    found = re.findall(r"\]\(([^)]*)\)", readme_of(build(tmp_path / "tree", tmp_path)))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for target, link in zip(re.findall(r"\]\(([^)]*)\)", readme), found, strict=True):
+        place = "raw" if target.endswith((".gif", ".svg")) else "blob"
+        assert link == f"https://example.org/ramnp/{place}/HEAD/{target}"
 
 
 def test_from_an_empty_folder_every_command_works(wheel, tmp_path):
