@@ -35,7 +35,7 @@ class Run(NamedTuple):
 class Group(NamedTuple):
     """Runs that differ only in the seed."""
 
-    name: str  # the folder of its runs
+    name: str  # the folder of its run, or what the names of its runs begin with
     runs: list
 
 
@@ -49,10 +49,19 @@ def read(folders):
         run = _read_run(folder)
         key = dataclasses.replace(run.config, seed=0), run.data
         same.setdefault(key, {})[folder] = run
+    names = [_name([*runs]) for runs in same.values()]
     return [
-        Group(os.path.commonpath(runs) or min(runs), [*runs.values()])
-        for runs in same.values()
+        Group(name if names.count(name) == 1 else ", ".join(runs), [*runs.values()])
+        for name, runs in zip(names, same.values())
     ]
+
+
+def _name(folders):
+    """Return the pattern that names the folders, as for a shell; all if it names none."""
+    start = os.path.commonprefix(folders)
+    if len(folders) == 1:
+        return start
+    return f"{start}*" if start else ", ".join(folders)
 
 
 def _read_run(folder):
@@ -104,7 +113,7 @@ def curve(group, metric, over):
 
 def table(groups):
     """Return the final errors in percent of each group."""
-    lines = [["group", "seeds", "epochs", "validation", "test", "averaged", "minutes"]]
+    lines = [["group", "runs", "epochs", "validation", "test", "averaged", "minutes"]]
     for group in groups:
         histories = [run.history for run in group.runs]
         ended = [run.result for run in group.runs if run.result]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -38,11 +39,22 @@ def test_seeds_are_one_group_and_what_differs_is_told(runs, tmp_path):
     """Two seeds and another run: two groups, and a column of settings each."""
     one, other = found = groups.read(runs.values())
     assert len(one.runs) == 2 and len(other.runs) == 1
-    assert one.name == str(tmp_path) and other.name == runs["b"]
+    assert one.name == str(tmp_path / "a*") and other.name == runs["b"]
     head, *lines = groups.differences(found).splitlines()
     assert head.split() == ["setting", one.name, other.name]
     assert [line.split()[0] for line in lines] == ["discount", "momentum"]
     assert lines[1].split()[1:] == ["0.9", "0.5"]
+
+
+def test_no_two_groups_share_a_name(runs, tmp_path, monkeypatch):
+    """Where a pattern would, or says nothing, a group is called by all its folders."""
+    monkeypatch.chdir(tmp_path)
+    one, other = groups.read(["a0", runs["a1"], "b"])
+    assert one.name == f"a0, {runs['a1']}" and other.name == "b"
+    shutil.copytree("b", "a2")
+    shutil.copytree("b", "ab")
+    one, other = groups.read(["a0", "a1", "a2", "ab"])
+    assert (one.name, other.name) == ("a0, a1", "a2, ab")
 
 
 def test_where_nothing_differs_it_says_so(runs):
@@ -68,7 +80,7 @@ def test_the_table_has_means_and_spreads(runs):
     """12 ± 2.83 over the seeds 10 and 14; test errors are those of result.json."""
     head, one, other = groups.table(groups.read(runs.values())).splitlines()
     assert head.split() == [
-        *["group", "seeds", "epochs", "validation"],
+        *["group", "runs", "epochs", "validation"],
         *["test", "averaged", "minutes"],
     ]
     assert "12.00 ± 2.83" in one and "13.00 ± 2.83" in one
