@@ -47,6 +47,14 @@ class Agent(NamedTuple):
     location_std: float
     data: dict | None = None  # describe_data of the training data, if known
 
+    def __repr__(self) -> str:
+        """Return one line, without the arrays."""
+        config = self.config
+        return (
+            f"<Agent: model {config.model}, task {config.task}, recipe "
+            f"{config.recipe}, {self.num_parameters:,} parameters>"
+        )
+
     @property
     def num_parameters(self) -> int:
         """The number of weights and biases."""

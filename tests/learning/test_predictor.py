@@ -29,6 +29,14 @@ def test_seen_has_the_promised_shapes(agent, images):
     assert np.allclose(seen.step_probabilities.sum(axis=-1), 1, atol=1e-6)
 
 
+def test_an_agent_is_shown_in_one_line(agent):
+    """A notebook that ends with it does not print its weights."""
+    assert repr(agent) == (
+        f"<Agent: model ram, task {agent.config.task}, recipe {agent.config.recipe}, "
+        f"{agent.num_parameters:,} parameters>"
+    )
+
+
 def test_bytes_and_floats_are_the_same_images(agent, images):
     """uint8 in 0..255 and float32 or float64 in 0..1 give the same prediction."""
     seen = agent.predict(images)
