@@ -259,6 +259,9 @@ def count_bytecodes(function):
     sys.settrace(trace)
     try:
         function()
+        # From Python 3.13 on, code is traced by opcodes only from its next call on.
+        count = 0
+        function()
     finally:
         sys.settrace(previous)
         if collects:
