@@ -20,6 +20,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", "
 LARGEST_SIDE = 128  # pixels, of the size that is chosen for pictures of several sizes
 # In bytes, between channels; a grey picture may have traces of colour.
 LEAST_COLOUR = 16
+FAINTEST = 8  # of 255, the least contrast of ink with its paper
+MOST_STROKES = 4  # separate strokes of one digit
 TURNED_GREY = "are turned grey: --channels 3 trains in colour"
 
 
@@ -66,20 +68,38 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     )
 
 
-def as_digit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def has_dark_ink(image: np.ndarray) -> bool:
+    """Return whether what differs most from the paper (H, W) is darker than it."""
+    return float((_without_paper(image) ** 3).mean()) < 0
+
+
+def as_digit(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, bool]:
     """Return white ink on black as MNIST's digits were prepared, of size (H, W).
 
     The ink is scaled to fit a box of 20 pixels, aspect kept, and its centre of mass is
-    put in the middle (LeCun et al., 1998). Raises UserError if there is no ink.
+    put in the middle (LeCun et al., 1998). The second value is False if the picture does
+    not look like a digit on plain paper. Raises UserError if there is no ink.
     """
-    paper = np.median(image)
-    ink = np.clip(image.astype(np.float32) - paper, 0, None)
+    ink = np.clip(_without_paper(image), 0, None)
     # Anything fainter than a third of the darkest ink is shadow or paper.
-    mask = ink > ink.max() / 3
+    mask = ink > max(ink.max() / 3, FAINTEST)
     if not mask.any():
         raise UserError("the picture has no ink: give a digit on plain paper")
-    ink = np.where(mask, ink, 0) * (255 / ink.max())
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    parts, number = ndimage.label(mask, np.ones((3, 3)))
+    extents = np.array(
+        [max(s.stop - s.start for s in part) for part in ndimage.find_objects(parts)]
+    )
+    edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    kept = ~np.isin(np.arange(1, number + 1), edge)
+    # A table or a shadow reaches the edge, a digit seldom.
+    plain = extents[kept].max(initial=0) >= max(image.shape) / 12
+    if not plain:
+        kept[:] = True
+    kept &= extents >= extents[kept].max() / 8  # the others are specks
+    plain = bool(plain and kept.sum() <= MOST_STROKES)
+    ink = np.where(np.isin(parts, 1 + np.flatnonzero(kept)), ink, 0)
+    ink *= 255 / ink.max()
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = 20 / max(ink.shape)
     box = tuple(max(1, round(scale * side)) for side in ink.shape[::-1])
@@ -91,7 +111,23 @@ def as_digit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         for side, c, n in zip(size, centre, small.size[::-1])
     )
     digit[top : top + small.height, left : left + small.width] = np.asarray(small)
-    return digit
+    return digit, plain
+
+
+def _without_paper(image):
+    """Return an image (H, W) minus its paper, whose light may change over the page.
+
+    The paper is a quadratic surface, fitted again and again to the pixels near it.
+    """
+    y, x = (np.linspace(-1, 1, side) for side in image.shape)
+    x, y = (axis.ravel() for axis in np.meshgrid(x, y))
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    pixels = image.ravel().astype(np.float64)
+    above = pixels - np.median(pixels)
+    for _ in range(8):
+        near = np.abs(above) <= max(3.7 * np.median(np.abs(above)), 8)
+        above = pixels - terms @ np.linalg.lstsq(terms[near], pixels[near])[0]
+    return above.reshape(image.shape)
 
 
 def size_of(path: str | Path) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Picture files as images like those that an agent was trained on."""
 
 import sys
+import warnings
 
 import numpy as np
 
@@ -27,19 +28,24 @@ def prepare(paths, agent, invert=None):
     expected = agent.data["brightness"] if agent.data else 0.13
     images, notes = [], []
     for path in paths:
-        (height, width), scene = pictures.size_of(path), config.scene_shape
-        whole = (height, width) == scene
-        size = scene if whole else (config.image_height, config.image_width)
-        fitted = None if is_digit else size
-        (image,), _ = pictures.read_pictures([path], fitted, config.channels)
-        done = [f"{height} x {width} pixels"]
-        if pictures.in_colour(path):
+        # Pillow warns of large pictures, which some cameras take.
+        with warnings.catch_warnings(action="ignore"):
+            (height, width), scene = pictures.size_of(path), config.scene_shape
+            whole = (height, width) == scene
+            size = scene if whole else (config.image_height, config.image_width)
+            fitted = None if is_digit else size
+            (image,), _ = pictures.read_pictures([path], fitted, config.channels)
+            coloured = pictures.in_colour(path)
+        done, plain = [f"{height} x {width} pixels"], True
+        if coloured:
             done.append("in colour" if config.channels == 3 else "turned grey")
         else:
             done.append("grey, in all channels" if config.channels == 3 else "grey")
         middle = image.mean() / 255
         turn = invert
-        if turn is None and config.channels == 1 and abs(expected - 0.5) > 0.25:
+        if turn is None and is_digit and not whole:
+            turn = pictures.has_dark_ink(image)
+        elif turn is None and config.channels == 1 and abs(expected - 0.5) > 0.25:
             # Ink is the smaller part of a picture: the edge is the background.
             turn = (border(image[None]) > 127) != (expected > 0.5)
         elif turn is None:
@@ -49,7 +55,7 @@ def prepare(paths, agent, invert=None):
             done.append("inverted")
         if is_digit and not whole:
             try:
-                image = pictures.as_digit(image, size)
+                image, plain = pictures.as_digit(image, size)
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             done.append(f"ink scaled to 20 and centred in {size[0]} x {size[1]} pixels")
@@ -60,7 +66,12 @@ def prepare(paths, agent, invert=None):
             left_over = [s - i for s, i in zip(config.input_shape, image.shape)]
             image = np.pad(image, [(n // 2, n - n // 2) for n in left_over])
             done.append(f"put in the middle of {scene[0]} x {scene[1]}")
-        if abs(image.mean() / 255 - expected) > 0.35:
+        if not plain:
+            print(
+                f"warning: {path} does not look like one digit on plain paper",
+                file=sys.stderr,
+            )
+        elif abs(image.mean() / 255 - expected) > 0.35:
             print(
                 f"warning: {path} is {'brighter' if middle > expected else 'darker'} "
                 "than the images that the agent was trained on",

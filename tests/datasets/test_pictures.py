@@ -133,7 +133,9 @@ def test_a_digit_is_prepared_as_those_of_mnist_were():
     """20 pixels at the longer side, the centre of mass in the middle, paper black."""
     page = np.full((90, 150), 20, np.uint8)
     page[30:70, 100:110] = 220
-    digit = pictures.as_digit(page, (28, 28))
+    digit, plain = pictures.as_digit(page, (28, 28))
+    assert plain and not pictures.has_dark_ink(page)
+    assert pictures.has_dark_ink(255 - page)
     assert digit.shape == (28, 28) and digit.max() > 250
     rows, columns = np.nonzero(digit)
     assert (rows.min(), rows.max()) == (4, 23)

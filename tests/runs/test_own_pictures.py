@@ -1,6 +1,7 @@
 """Picture files become images like those of the training, and it is said how."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import ramnp
 from ramnp.learning.predictor import Agent
 from ramnp.runs import own_pictures
 from ramnp.support.errors import UserError
+
+ROOT = Path(__file__).parents[2]
 
 
 def photo(path, size=(300, 200), paper=230, ink=40):
@@ -56,8 +59,9 @@ def test_the_user_may_decide_what_is_ink(agent, tmp_path):
     """--invert and --no-invert are obeyed."""
     path = photo(tmp_path / "d.png")
     _, (forced,) = own_pictures.prepare([path], agent, invert=True)
-    _, (kept,) = own_pictures.prepare([path], agent, invert=False)
-    assert "inverted" in forced and "inverted" not in kept
+    assert "inverted" in forced
+    with pytest.raises(UserError, match="has no ink"):  # none lighter than its paper
+        own_pictures.prepare([path], agent, invert=False)
 
 
 def test_a_picture_without_ink_is_named(agent, tmp_path):
@@ -66,6 +70,72 @@ def test_a_picture_without_ink_is_named(agent, tmp_path):
     Image.new("L", (50, 50), 255).save(blank)
     with pytest.raises(UserError, match=r"f\.png: the picture has no ink"):
         own_pictures.prepare([good, blank], agent)
+
+
+def spoiled_by_shade(page):
+    """Light that falls off to one side and one corner by more than half."""
+    x, y = np.meshgrid(np.linspace(0, 1, 300), np.linspace(0, 1, 400))
+    return page * (1 - 0.35 * x - 0.2 * y)
+
+
+def spoiled_by_a_shadow(page):
+    """A hard shadow over one corner."""
+    return np.where(np.add(*np.indices(page.shape)) > 500, 0.55 * page, page)
+
+
+def spoiled_by_a_table(page):
+    """A dark table at the left edge."""
+    return np.where(np.arange(300) < 25, 50, page)
+
+
+def spoiled_by_lines(page):
+    """Lined paper."""
+    return np.where(np.arange(400)[:, None] % 30 == 0, 0.8 * page, page)
+
+
+def spoiled_by_dim_light(page):
+    """Paper that is nearer to black than to white, and pale ink."""
+    return 0.4 * page + 20
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoiled_by_shade,
+        spoiled_by_a_shadow,
+        spoiled_by_a_table,
+        spoiled_by_lines,
+        spoiled_by_dim_light,
+    ],
+)
+def test_a_photo_of_a_page_is_read_as_the_digit_on_it(spoil, agent, tmp_path, capsys):
+    """A digit in a corner of a page is seen as what it is; no warning is given."""
+    with np.load(ROOT / "tutorials" / "digits.npz") as digits:
+        digit, label = digits["x_test"][0], digits["y_test"][0]
+    page = np.full((400, 300), 220.0)
+    ink = Image.fromarray(digit).resize((112, 112), Image.Resampling.BICUBIC)
+    page[60:172, 150:262] -= 0.75 * np.asarray(ink)
+    noisy = spoil(page) + np.random.default_rng(0).normal(0, 4, page.shape)
+    photo = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+    photo.save(tmp_path / "page.png")
+    images, (words,) = own_pictures.prepare([str(tmp_path / "page.png")], agent)
+    assert agent.predict(images, prepared=True).classes == [label]
+    assert "inverted" in words and capsys.readouterr().err == ""
+
+
+def test_a_picture_of_no_digit_is_a_warning(agent, tmp_path, capsys):
+    """A landscape has no stroke inside the picture."""
+    pixels = np.where(np.arange(80)[:, None] < 40, 180, 90) * np.ones((1, 120))
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "g.png")
+    own_pictures.prepare([str(tmp_path / "g.png")], agent)
+    said = capsys.readouterr().err
+    assert said.startswith("warning: ") and "one digit on plain paper" in said
+
+
+def test_a_large_photo_is_none_of_pillows_business(agent, tmp_path, monkeypatch):
+    """Its warning of large pictures, an error here, is not shown."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
+    own_pictures.prepare([photo(tmp_path / "h.png")], agent)
 
 
 def test_a_picture_of_the_size_of_a_scene_is_taken_as_it_is(agent, tmp_path):
