@@ -155,7 +155,9 @@ def _open_streams():
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+            # Its number may be taken: libffi keeps a file open.
+            void = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(void, mode, closefd=False))  # noqa: SIM115
         if mode == "w" and hasattr(getattr(sys, name), "reconfigure"):
             getattr(sys, name).reconfigure(errors="backslashreplace")
 

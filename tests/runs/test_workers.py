@@ -307,8 +307,13 @@ def test_workers_end_when_the_training_process_is_killed():
 
 
 def children(pid):
-    """Return the numbers of a process's children."""
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Return the numbers of a process's workers.
+
+    From Python 3.14 on, tqdm's lock has multiprocessing start another child.
+    """
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids]
+    return [pid for pid, command in zip(pids, commands) if "workers" in command]
 
 
 @pytest.fixture
