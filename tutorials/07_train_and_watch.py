@@ -509,6 +509,15 @@ for name, (num_seeds, changes) in ABLATIONS.items():
         validation[name].append([row["valid_error"] for row in history])
         tests[name].append(100 * wrong.after_each_glimpse / wrong.num_scenes)
 
+last = {name: np.array([errors[-1] for errors in tests[name]]) for name in tests}
+for name, errors in last.items():
+    print(f"{name:14}", ", ".join(f"{e:.1f} %" for e in errors), end="; ")
+    print(f"mean {errors.mean():.1f} %")
+spread = max(np.ptp(last[name]) for name in ("as above", "no baseline"))
+standard_error = 100 * math.sqrt(0.25 * 0.75 / N)
+print(f"runs of one setting differ by up to {spread:.1f} points")
+print(f"standard error of 1,000 digits at 25 %: {standard_error:.1f} points")
+
 # %% figure
 palette = dict(zip(ABLATIONS, ("action", "baseline", "policy", "what")))
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
@@ -527,20 +536,9 @@ plt.show()
 # %% [markdown]
 # **Figure.** Four settings, several seeds each. Left, the validation error over 5 epochs;
 # right, the test error of the trained agents after each glimpse. With one glimpse at a
-# random place the error stays near 80 %, with six above 50 %. With chosen glimpses it is
-# much lower, with a baseline or without, and these two ranges overlap.
-
-# %%
-last = {name: np.array([errors[-1] for errors in tests[name]]) for name in tests}
-for name, errors in last.items():
-    print(f"{name:14}", ", ".join(f"{e:.1f} %" for e in errors), end="; ")
-    print(f"mean {errors.mean():.1f} %")
-spread = max(np.ptp(last[name]) for name in ("as above", "no baseline"))
-standard_error = 100 * math.sqrt(0.25 * 0.75 / N)
-print(f"runs of one setting differ by up to {spread:.1f} points")
-print(f"standard error of 1,000 digits at 25 %: {standard_error:.1f} points")
-
-# %% [markdown]
+# random place the mean error is 80.9 %, with six 56.9 %. With chosen glimpses it is much
+# lower, with a baseline or without, and these two ranges overlap.
+#
 # Choosing where to look matters: two runs of each kind are enough to see it. Whether the
 # baseline matters, these runs can't say. Their means differ, but runs of *one* setting
 # differ by more, many times the standard error of 1,000 digits: the seed decides which

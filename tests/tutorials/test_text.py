@@ -107,11 +107,12 @@ def test_arguments_of_exercises_are_those_of_the_table():
 # Numbers of the text that no cell has, and why they are right.
 GIVEN = {
     "00": {150},  # lines of ram.py: a test of its own
-    "02": {200_000},  # about as many weights as the first cell prints
+    "01": {0.25, 0.9},  # places in the figure
+    "02": {200_000, 28},  # about as many weights as the first cell prints; MNIST
     "03": {128, 256},  # the paper's sizes, which Config has
     "05": {20},  # darts of moving.js
-    "06": {150, 20},  # the paper's batches
-    "07": {70_000, 60_000, 50_000, 2.5},  # MNIST, and 5 % on two sides
+    "06": {150, 20, 0.9, 0.5, 0.1},  # the paper's batches and momentum; σ of the loop
+    "07": {70_000, 60_000, 50_000, 2.5, 95},  # MNIST, and 5 % on two sides
     "08": {28, 50_000},  # MNIST
 }
 PAPER = {
@@ -133,9 +134,9 @@ def numbers(text):
 
 
 def claimed(text):
-    """Return the numbers of prose that a cell should have, as (value, decimals).
+    """Return the numbers of prose that a cell should have: (value, decimals, measured).
 
-    Formulas, code, links, small counts, years and numbers of chapters are not claims.
+    With decimals or a percent sign, it is measured; else, it can be a setting. Formulas, code, links, small counts, years and numbers of chapters are not claims.
     """
     text = re.sub(r"\$\$?[^$]+\$\$?|`[^`]*`|\]\([^)]*\)", " ", text)
     text = re.sub(r"(?m)^#.*$|^\d\. |\d+ (minutes|seconds)", " ", text)
@@ -145,34 +146,42 @@ def claimed(text):
         value = float(number.replace(",", ""))
         decimals = len(number.partition(".")[2])
         if decimals or percent or (value > 12 and not 1980 < value < 2030):
-            found.add((value, decimals))
+            found.add((value, decimals, bool(decimals or percent)))
     return found
 
 
 def test_claims_are_read_from_a_text():
     """A measured number is one, a setting too; a chapter or a year is none."""
     text = "Chapter 5, in 2014: 36.3 % of 1,000, $x = 77$, `99`, six of 8, glimpse 20."
-    assert claimed(text) == {(36.3, 1), (1000, 0)}
+    assert claimed(text) == {(36.3, 1, True), (1000, 0, False)}
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_numbers_of_the_text_stand_in_a_cell(name):
-    """In code or output above, in the code below, or in the paper's tables."""
+    """A measured one was printed above; a setting can stand in code, also just below.
+
+    A number of the paper's tables stands in a paragraph that names the paper.
+    """
     notebook = json.loads(SOURCES[name].with_suffix(".ipynb").read_text("utf-8"))
     cells = [(c["cell_type"], "".join(c["source"]), c) for c in notebook["cells"]]
-    known = PAPER | GIVEN.get(name[:2], set())
-    missing = []
+    printed, settings, missing = set(), set(), []
     for i, (kind, source, cell) in enumerate(cells):
         if kind == "code":
-            known |= numbers(source)
+            settings |= numbers(source)
             for output in cell["outputs"]:
-                known |= numbers("".join(output.get("text", "")))
+                printed |= numbers("".join(output.get("text", "")))
             continue
         for _, code, _ in cells[i + 1 : i + 2]:
-            known |= numbers(code)
-        missing += [
-            value
-            for value, decimals in claimed(source)
-            if not any(round(number, decimals) == value for number in known)
-        ]
+            settings |= numbers(code)
+        for paragraph in source.split("\n\n"):
+            given = GIVEN.get(name[:2], set()) | (
+                PAPER if "paper" in paragraph else set()
+            )
+            missing += [
+                value
+                for value, decimals, measured in claimed(paragraph)
+                if value not in given
+                and not (value in settings and not measured)
+                and not any(round(number, decimals) == value for number in printed)
+            ]
     assert missing == []
