@@ -18,7 +18,7 @@
 # **What you'll learn.** Why only $\mathrm{d}h$ is recursive; why a gradient fades on its way
 # back; and which parts of the agent the cross-entropy can never teach.
 #
-# **What you need.** Chapters 1 to 3. 25 minutes. **Running time.** 4 seconds.
+# **What you need.** Chapters 1 to 3. 25 minutes. **Running time.** 3 seconds.
 
 # %%
 import matplotlib.pyplot as plt

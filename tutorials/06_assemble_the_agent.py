@@ -18,7 +18,7 @@
 # **What you'll learn.** Why a gradient check has to replay what was sampled; which term of the
 # loss teaches which network; what the loop of training consists of.
 #
-# **What you need.** Chapters 1 to 5. 30 minutes. **Running time.** 10 seconds.
+# **What you need.** Chapters 1 to 5. 30 minutes. **Running time.** 5 seconds.
 
 # %%
 import dataclasses

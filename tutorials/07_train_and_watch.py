@@ -17,7 +17,7 @@
 # and averages; how to read its curves; how an error falls from glimpse to glimpse; and
 # how many runs it takes before you may say that one setting is better than another.
 #
-# **What you need.** Chapters 1 to 6. 30 minutes. **Running time.** 1 minute.
+# **What you need.** Chapters 1 to 6. 30 minutes. **Running time.** 30 seconds.
 
 # %%
 import json

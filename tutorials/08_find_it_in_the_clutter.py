@@ -19,7 +19,7 @@
 # are good for; why the agent's cost hardly depends on the size of the image; how the three
 # models improve with training.
 #
-# **What you need.** Chapters 1 and 7. 30 minutes. **Running time.** 20 seconds.
+# **What you need.** Chapters 1 and 7. 30 minutes. **Running time.** 10 seconds.
 
 # %%
 import dataclasses

@@ -16,7 +16,7 @@
 # **What you'll learn.** Four tests of whether a policy has learned to look, which need
 # no training.
 #
-# **What you need.** Chapters 7 and 8. 20 minutes. **Running time.** 10 seconds.
+# **What you need.** Chapters 7 and 8. 20 minutes. **Running time.** 8 seconds.
 
 # %%
 import json

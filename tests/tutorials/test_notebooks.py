@@ -11,7 +11,7 @@ import pytest
 from tutorials import build
 
 SOURCES = {path.stem: path for path in build.sources()}
-# It trains on real digits for most of a minute.
+# It trains on real digits for half a minute.
 LONG = ("07_train_and_watch",)
 LARGEST = 1_500_000  # bytes
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -174,6 +174,17 @@ def test_chapters_link_to_the_previous_and_the_next():
         links = re.findall(r"\]\(([^)]+)\)", first.split("\n\n")[1])
         expected = [f"{names[j]}.ipynb" for j in (i - 1, i + 1) if 0 <= j < len(names)]
         assert sorted(links) == sorted([*expected, "README.md"])
+
+
+def test_the_readme_states_each_chapter_s_running_time():
+    """The same as the chapter does."""
+    readme = (build.HERE / "README.md").read_text("utf-8")
+    rows = re.findall(r"\((\d\d\w+)\.ipynb\) .* \| (\d+) s \|\n", readme)
+    cards = {
+        name: re.search(r"Running time\.\*\* (\d+) seconds", path.read_text("utf-8"))[1]
+        for name, path in SOURCES.items()
+    }
+    assert dict(rows) == cards
 
 
 def test_readme_links_lead_somewhere():
