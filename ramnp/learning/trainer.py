@@ -196,6 +196,8 @@ class Trainer:
             state.step,
             self.shapes,
         )
+        if state.step % 10 == 0:
+            optimizers.drop_negligible(state.optimizer)
         if config.average_decay:
             # A shorter memory early on: the first weights are not worth keeping.
             decay = min(config.average_decay, state.step / (state.step + 10))

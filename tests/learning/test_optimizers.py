@@ -131,6 +131,26 @@ def test_orthogonalize_leaves_zeros(rng):
     assert not optimizers.orthogonalize(np.zeros((64, 70), np.float32)).any()
 
 
+def test_orthogonalize_drops_entries_below_rounding(rng):
+    """A dead unit's column gives what a column of zeros gives, without subnormals."""
+    G = rng.standard_normal((64, 96)).astype(np.float32)
+    G[:, :10] = 0
+    expected = optimizers.orthogonalize(G)
+    for size in (1e-16, 1e-20, 1e-30, 1e-40):
+        G[:, :10] = size
+        assert np.array_equal(optimizers.orthogonalize(G), expected)
+
+
+def test_negligible_moments_become_0():
+    """What is subnormal or soon will be is dropped, and nothing that matters."""
+    moments = np.array([0, 1e-40, -1e-31, 1e-29, -1e-8, 1], np.float32)
+    state = {"first_moment": moments, "second_moment": moments.copy()}
+    optimizers.drop_negligible(state)
+    for array in state.values():
+        assert array.tolist() == [0, 0, 0, *moments[3:].tolist()]
+        assert array[3:].all()
+
+
 def test_muon_steps_along_orthogonalized_momentum(rng):
     """W goes rate · 0.2 √(longer side) along orthogonalize(β m + (1 - β) g)."""
     shapes = {"core": {"W": (64, 100), "b": (100,)}, "action": {"W": (100, 10)}}

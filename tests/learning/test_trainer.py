@@ -72,6 +72,20 @@ def test_a_step_moves_the_streams_of_the_shards_it_used(digits):
         assert [b != a for b, a in zip(before, after)] == moved
 
 
+def test_moments_without_a_gradient_are_dropped(digits):
+    """Every tenth step, before they are subnormal and slow."""
+    config = tiny_config(policy_weight=0.0, batch_size=9, optimizer="sgd")
+    now = initial(config, 90)
+    trainer = Trainer(config, digits.train, now)
+    velocity = parameters.views(now.optimizer["velocity"], trainer.shapes)
+    velocity["location"]["W_mu"][:] = 1e-30
+    for step in range(1, 11):
+        assert now.step == step - 1 and velocity["location"]["W_mu"].all()
+        trainer.step()
+    assert not velocity["location"]["W_mu"].any()
+    assert velocity["action"]["W_a"].all()
+
+
 def test_an_agent_that_does_nothing_finite_stops_the_run(digits):
     """Weights may be finite when what they make of an image is not."""
     config = tiny_config()
