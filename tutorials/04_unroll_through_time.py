@@ -400,7 +400,8 @@ for name in steps[0]:
 #
 # In `exercises/04_unroll_through_time.py`; `python -m pytest exercises -k 04` checks them.
 #
-# 1. *Half an hour.* Truncate: the gradient of $W_h$ if each $\mathrm{d}h_t$ may go back over
-#    a few steps only. Predict first: with eight glimpses, how many steps cut nothing?
+# 1. *Half an hour.* Truncate: the gradient of $W_h$ if each $\mathrm{d}h_t$ may contribute at
+#    a few steps only, counted from step $t$ itself. Predict first: with eight glimpses, how
+#    many steps cut nothing?
 # 2. *An hour.* A backward pass that runs, and is wrong in two places. Find them.
 # 3. *A day.* An LSTM core, whose state is a pair, forward and backward.

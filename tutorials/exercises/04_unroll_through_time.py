@@ -4,7 +4,7 @@ import numpy as np
 
 
 def truncated_gradient(W_h, h, dh, most):
-    """Return dW_h where each dh_t goes back over at most `most` steps, 1 or more.
+    """Return dW_h where each dh_t contributes at the steps t, t - 1, ..., `most` in all.
 
     h (T + 1, B, units) starts with h_0, dh (T, B, units) holds what reaches h_1 .. h_T
     from above. If most is 1, each dh_t contributes at step t alone; if it is T, nothing

@@ -9,7 +9,7 @@ from ramnp.proofs import complex_step
 T, B, G, H = 5, 3, 4, 6
 HINTS = {
     1: (
-        "send each dh_t back on its own, and stop after `most` steps.",
+        "send each dh_t back on its own, and stop after `most` steps; the first is step t.",
         (
             "one step: dz = dh · [h[s + 1] > 0]; h[s]ᵀ dz is added to dW_h, and dz W_hᵀ is "
             "the dh of the step before."
