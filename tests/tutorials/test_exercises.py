@@ -131,6 +131,7 @@ def test_an_answer_that_fails_names_its_line(copied):
     line = text[: text.index("return dz")].count("\n") + 1
     assert counts["failed"] == 1
     assert f"line {line} of 02_backpropagate_by_hand.py fails: NameError" in output
+    assert "During handling" not in output
     assert "hint 1 of 2" in output
 
 

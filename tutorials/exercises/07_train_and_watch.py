@@ -36,7 +36,8 @@ def train(split, config, steps):
     are optimizer (adam, whose beta_1 is momentum; or sgd: m <- momentum m + gradient,
     w <- w - rate m), schedule (cosine, or linear down to final_rate times the start),
     final_location_std (0: σ stays), baseline (learned or leave-one-out),
-    classify_every_step, average_decay (0: no average) and the weights of the loss. Of
-    ramnp use model, parameters and state, and nothing else.
+    classify_every_step, average_decay (0: no average) and the weights of the loss. The
+    baseline network is trained with either baseline. Of ramnp use model, parameters and
+    state, and nothing else.
     """
     raise NotImplementedError("exercise 7.3")

@@ -41,7 +41,8 @@ def pytest_pyfunc_call(pyfuncitem):
         ]
         where = f"line {lines[-1]} of {module}" if lines else "using what you return"
         words = f"{where} fails: {type(error).__name__}: {error}"
-        pyfuncitem.funcargs["check"].fail(words)
+    # outside the handler: pytest would print the error a second time
+    pyfuncitem.funcargs["check"].fail(words)
 
 
 @pytest.fixture
@@ -101,11 +102,18 @@ class Check:
             )
 
     def all(self, found, expected, **tolerance):
-        """Compare two {name: array}."""
+        """Compare two {name: gradient}."""
         if not isinstance(found, dict) or found.keys() != expected.keys():
             self.fail(f"expected a dictionary with the keys {', '.join(expected)}")
         for name, array in expected.items():
-            self(name, found[name], array, **tolerance)
+            self(f"the gradient of {name}", found[name], array, **tolerance)
+
+    def shape(self, name, found, expected):
+        """Fail unless an array has this shape."""
+        if found is None:
+            self.fail(f"{name} is None: return it")
+        if np.shape(found) != expected:
+            self.fail(f"{name} has shape {np.shape(found)}, expected {expected}")
 
     def that(self, holds, otherwise):
         """Fail with these words unless something holds."""

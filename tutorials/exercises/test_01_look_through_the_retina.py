@@ -12,7 +12,10 @@ HINTS = {
     ),
     2: (
         "patch j starts patch (2^j - 1) / 2 pixels further left and higher.",
-        "pad by the width of the widest patch; beyond that, nothing changes any more.",
+        (
+            "pad by the width of the widest patch on every side; a patch farther out sees "
+            "only black, so clip left and top there."
+        ),
         "reshape (patch, cell, patch, cell) and take the mean over axes 1 and 3.",
     ),
     3: (

@@ -36,7 +36,7 @@ def covers(l, side, patch, scales):
 
 
 def test_1_scales_needed(answers, check):
-    """With so many patches the sensor's own windows cover the image, with fewer not."""
+    """With that many patches the sensor's own windows cover the image, with fewer not."""
     for side, patch in ((60, 12), (100, 12), (28, 8), (96, 12), (8, 8), (400, 6)):
         centre, anywhere = answers.scales_needed(side, patch)
         for k, places in ((centre, [(0, 0)]), (anywhere, [(-1, -1), (1, 1), (-1, 1)])):
@@ -44,14 +44,14 @@ def test_1_scales_needed(answers, check):
             enough = all(covers(l, side, patch, k) for l in places)
             check.that(enough, f"{words}: too few")
             fewer = k > 1 and all(covers(l, side, patch, k - 1) for l in places)
-            check.that(not fewer, f"{words}: one less is enough")
+            check.that(not fewer, f"{words}: one fewer is enough")
 
 
 def test_2_glimpse(answers, check, rng):
     """It sees what the package's sensor sees, for both factors, beyond corners too."""
     image = rng.random((20, 30))
     table = answers.sums(image)
-    check("the shape of the table", np.shape(table), (21, 31))
+    check.shape("the table", table, (21, 31))
     check("table[3, 5]", table[3, 5], image[:3, :5].sum())
     for factor in (2, 3):
         pyramid = glimpse_sensor.prepare(image[None], 6, 3, factor)

@@ -4,8 +4,9 @@ import numpy as np
 
 HINTS = {
     1: (
+        "every kind keeps the first look: put locations[:, 0] back at the end.",
         "np.roll along the images gives each the path of another one.",
-        "whatever you do, put locations[:, 0] back at the end.",
+        "glimpses T .. 2, in this order, are locations[:, :0:-1].",
     ),
     2: (
         "sum the squares about the mean of each class, class by class.",
@@ -26,7 +27,7 @@ def test_1_other_paths(answers, check, rng):
     own = rng.uniform(-1, 1, (6, 4, 2))
     for kind in ("fixed", "another's", "reversed", "random"):
         path = answers.other_paths(own.copy(), kind, np.random.default_rng(0))
-        check(f"the shape of {kind}", np.shape(path), own.shape)
+        check.shape(kind, path, own.shape)
         check(f"the first look of {kind}", path[:, 0], own[:, 0])
         later = path[:, 1:]
         if kind == "fixed":
