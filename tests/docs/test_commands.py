@@ -70,7 +70,8 @@ def test_every_command_runs(page, digits_file, monkeypatch, capfd):
     for name in ("photo.jpg", "digit.jpg"):
         digit.resize((300, 300)).convert("RGB").save(name)
     for line in PAGES[page]:
-        name, *arguments = shlex.split(line.replace("RUN", "cluttered"))
+        line = line.replace("RUN", "cluttered").replace("results/", f"{ROOT}/results/")
+        name, *arguments = shlex.split(line)
         if "--resume" not in arguments and "--only-table" not in arguments:
             arguments += SHORTER.get(name, [])
         if name in ON_DIGITS and not {"--data", "--resume"} & {*arguments}:
