@@ -75,8 +75,8 @@ def rollout(
 
     images (B, height, width) or (B, height, width, 3). The first location is uniform in
     the image, or its centre, as config.first_glimpse says; the random policy draws all
-    uniformly. location_std defaults to config's. If rng is None, nothing is drawn: each location
-    is the policy's mean, and the first is the centre.
+    uniformly. location_std defaults to config's. If rng is None, nothing is drawn: each
+    location is the policy's mean, and the first is the centre.
     """
     std = config.location_std if location_std is None else location_std
     shape = (num_rollouts * len(images), 2)

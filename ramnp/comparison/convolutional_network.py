@@ -109,5 +109,5 @@ def _patches_backward(dpatches, image_shape, stride):
 
 
 def _filter_size(num_inputs, channels):
-    """Return the side of a filter of so many inputs: its pixels times the channels."""
+    """Return the side of a filter with this many inputs over all channels."""
     return math.isqrt(num_inputs // math.prod(channels))

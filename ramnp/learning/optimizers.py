@@ -149,7 +149,7 @@ def drop_negligible(state: dict) -> None:
     """Set everything below 1e-30 in the optimiser's state to 0, in place.
 
     The moments of a unit that is never active shrink with every step. After some 800
-    they are subnormal, below 1e-38, where arithmetic is up to a hundred times slower.
+    they are subnormal, below 1e-38, where arithmetic is up to eighty times slower.
     """
     for array in state.values():
         array[np.abs(array) < 1e-30] = 0
