@@ -51,11 +51,14 @@ def test_scene_and_retina_are_the_papers(task, recipe):
 
 @pytest.mark.parametrize("task", PAPER)
 def test_the_papers_recipe_adds_only_what_the_paper_does_not_give(task):
-    """The defaults are the paper's agent; it gives neither epochs nor weights, nor does
-    it matter to it in how many parts a batch is computed.
+    """The defaults are the paper's agent; it gives neither epochs, weights, M nor initial
+    weights, does not say whether its mean is bounded, and can be read either way about
+    REINFORCE in the core; nor does it matter in how many parts a batch is computed.
     """
     config = make_config(task, "paper")
-    not_given = {"epochs", "policy_weight", "baseline_weight", "num_shards"}
+    not_given = {"epochs", "policy_weight", "baseline_weight", "num_rollouts"}
+    not_given |= {"identity_recurrence", "locator_bound", "policy_into_core"}
+    not_given |= {"num_shards"}
     of_the_task = {"task", "recipe", *not_given, *TASKS[task]}
     for field in dataclasses.fields(Config):
         if field.name not in of_the_task:
@@ -199,8 +202,9 @@ def zeros_and_ones():
 def test_the_paper_recipe_learns_where_to_look(zeros_and_ones, pool):
     """It beats random glimpses, and its means without the noise see still more.
 
-    Each digit is somewhere on four times its area, and a glimpse is small. With the
-    seeds 0 to 2, the errors are 11 to 12 %, 6 to 7 less without the noise; random: 28 %.
+    Each digit is somewhere on four times its area, and a glimpse is small. Half a
+    percent of the recipe's updates want a larger policy weight. With the seeds 0 to 2, the
+    errors are 7 to 7.5 %, 2 to 3.6 less without the noise; of random glimpses 24 to 27 %.
     """
     train_split, valid = zeros_and_ones
 
@@ -216,13 +220,7 @@ def test_the_paper_recipe_learns_where_to_look(zeros_and_ones, pool):
             g_size=64,
             h_size=64,
             num_glimpses=3,
-            policy_weight=1.0,
-            baseline_weight=1.0,
-            num_rollouts=10,
-            location_std=0.3,
-            locator_bound="tanh",
-            policy_into_core=True,
-            learning_rate=0.01,
+            policy_weight=0.3,
             epochs=60,
             **changes,
         )
@@ -233,5 +231,5 @@ def test_the_paper_recipe_learns_where_to_look(zeros_and_ones, pool):
 
     error, difference = counts()
     error_of_random, _ = counts(policy="random")
-    assert error < 15 and error < 0.7 * error_of_random
-    assert difference < -3
+    assert error < error_of_random / 2
+    assert difference < -1
