@@ -9,8 +9,7 @@ from ramnp.datasets import mnist
 from ramnp.learning.recipes import PAPER_ERRORS as TASKS
 from ramnp.learning.recipes import fitted
 from ramnp.study import speed
-from ramnp.support import command_line
-from ramnp.support.errors import UserError
+from ramnp.support import command_line, process
 
 # Rollouts per image with the recipe paper, by key of the report.
 PAPER = {"paper_images_per_second": 1, "paper_images_per_second_10_rollouts": 10}
@@ -31,18 +30,9 @@ def parse(arguments):
         "--task", choices=TASKS, help="measure one task (default: all of them)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=15,
-        metavar="N",
-        help="rounds of measurements (default: 15)",
-    )
+    parser.add_number("--rounds", "rounds of measurements (default: 15)", 1, default=15)
     command_line.add_data_and_threads(parser)
-    options = parser.parse_args(arguments)
-    if options.rounds < 1:
-        raise UserError(f"--rounds {options.rounds}: must be at least 1")
-    return options
+    return parser.parse_args(arguments)
 
 
 def main(arguments):
@@ -69,7 +59,7 @@ def measure(options):
     """Return the report on one task."""
     digits = mnist.load(options.data)
     config = fitted(digits, options.task)
-    threads = command_line.num_threads(options.threads)
+    threads = options.threads or process.num_cores()
     paper = {
         key: fitted(digits, options.task, "paper", num_rollouts=num_rollouts)
         for key, num_rollouts in PAPER.items()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ramnp.datasets import mnist, scenes
 from ramnp.learning import evaluation
 from ramnp.runs import agent_file, run_data
-from ramnp.support import command_line
+from ramnp.support import command_line, process
 
 
 def parse(arguments):
@@ -16,25 +16,24 @@ def parse(arguments):
         description="Print the test error of a trained agent.",
     )
     command_line.add_run(parser)
-    parser.add_argument(
+    parser.add_number(
         "--rollouts",
-        type=int,
+        "rollouts averaged in the second error (default: as in training)",
+        1,
+        1000,
         metavar="M",
-        help="rollouts averaged in the second error (default: as in training)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, as in result.json"
     )
     command_line.add_data_and_threads(parser)
-    options = parser.parse_args(arguments)
-    command_line.check_range("--rollouts", options.rollouts, 1, 1000)
-    return options
+    return parser.parse_args(arguments)
 
 
 def main(arguments):
     """Run the command; return its exit code."""
     options = parse(arguments)
-    threads = command_line.num_threads(options.threads)
+    threads = options.threads or process.num_cores()
     agent, training = agent_file.load_with_training(options.run)
     config = agent.config
     digits = run_data.load_again(options.run, agent, options.data)

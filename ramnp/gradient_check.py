@@ -38,16 +38,14 @@ def parse(arguments):
         action="store_true",
         help="print the error of differences and of the complex step for each step instead",
     )
-    parser.add_argument(
+    parser.add_number(
         "--seed",
-        type=int,
+        "seed of the points and samples (default: 0)",
+        0,
         default=0,
         metavar="S",
-        help="seed of the points and samples (default: 0)",
     )
     options = parser.parse_args(arguments)
-    if options.seed < 0:
-        raise UserError(f"--seed {options.seed}: must be at least 0")
     if options.figure and not options.figure.parent.is_dir():
         raise UserError(
             f"--figure {options.figure}: there is no folder {options.figure.parent}; "

@@ -39,19 +39,19 @@ def parse(arguments):
         help="rows by their names in TABLE.md, such as ram-6 or best (default: all; "
         "with --smoke one of each kind)",
     )
-    parser.add_argument(
+    parser.add_number(
         "--seeds",
-        type=int,
+        "train each row with the seeds 0 to N - 1 (default: 1)",
+        1,
+        1024,
         default=1,
-        metavar="N",
-        help="train each row with the seeds 0 to N - 1 (default: 1)",
     )
-    parser.add_argument(
+    parser.add_number(
         "--epochs",
-        type=int,
-        metavar="N",
-        help="epochs of each run (default: those of the row's recipe, or of the run "
-        "that is resumed)",
+        "epochs of each run (default: those of the row's recipe, or of the run that is "
+        "resumed)",
+        1,
+        1024,
     )
     command_line.add_jobs(parser)
     parser.add_argument(
@@ -76,8 +76,6 @@ def parse(arguments):
             "or give --only-table"
         )
     command_line.check_jobs(options)
-    for name in ("seeds", "epochs"):
-        command_line.check_range(f"--{name}", getattr(options, name), 1, 1024)
     return options
 
 

@@ -30,12 +30,8 @@ def parse(arguments):
         help="draw the setting NAME from uniform:a:b, log:a:b (uniform in its "
         "logarithm; integers are rounded) or choice:x,y,z; may be repeated",
     )
-    parser.add_argument(
-        "--trials",
-        type=int,
-        default=20,
-        metavar="N",
-        help="number of trials (default: 20)",
+    parser.add_number(
+        "--trials", "number of trials (default: 20)", 1, 100_000, default=20
     )
     parser.add_argument(
         "--results",
@@ -48,7 +44,6 @@ def parse(arguments):
     add_settings(parser, arguments)
     options = parser.parse_args(arguments)
     command_line.check_jobs(options)
-    command_line.check_range("--trials", options.trials, 1, 100_000)
     return options
 
 

@@ -9,7 +9,7 @@ from ramnp.learning.config import field_named, old_bound
 from ramnp.learning.recipes import FROM_DATA, fitted, make_config
 from ramnp.runs import agent_file, run_data, run_folder, tensorboard
 from ramnp.runs.options import add_settings, given_settings
-from ramnp.support import command_line
+from ramnp.support import command_line, process
 from ramnp.support.errors import UserError
 from ramnp.support.files import write_atomically
 
@@ -41,12 +41,12 @@ def parse(arguments):
         action="store_true",
         help="refuse to resume if NumPy, BLAS threads or processor differ",
     )
-    parser.add_argument(
+    parser.add_number(
         "--save-every",
-        type=int,
+        "also save the state every N steps (default: 0, only after each epoch)",
+        0,
         default=0,
         metavar="STEPS",
-        help="also save the state every N steps (default: 0, only after each epoch)",
     )
     parser.add_argument(
         "--size",
@@ -79,10 +79,7 @@ def parse(arguments):
         help="also log the metrics for TensorBoard, in the run folder",
     )
     add_settings(parser, arguments)
-    options = parser.parse_args(arguments)
-    if options.save_every < 0:
-        raise UserError(f"--save-every {options.save_every}: must be at least 0")
-    return options
+    return parser.parse_args(arguments)
 
 
 def _read_settings(path):
@@ -150,7 +147,7 @@ def main(arguments):
         height, width = options.size
         changes |= {"image_height": height, "image_width": width, "resize": True}
     folder = options.run or os.path.join("runs", changes.get("task", "centered"))
-    threads = command_line.num_threads(options.threads)
+    threads = options.threads or process.num_cores()
     start = None
     if options.resume and options.init_from:
         raise UserError("--resume uses the run's own weights: leave out --init-from")

@@ -1,6 +1,7 @@
 """What every command shares: options, errors and exit codes."""
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -13,18 +14,31 @@ from ramnp.support.errors import UserError
 class Parser(argparse.ArgumentParser):
     """An argument parser that reports errors in one line, like all other errors."""
 
+    def __init__(self, **details):
+        super().__init__(**details)
+        self._bounds = {}
+
+    def add_number(self, option, help, low, high=math.inf, metavar="N", default=None):
+        """Add an option that takes a whole number from `low` to `high`."""
+        details = {"type": int, "metavar": metavar, "default": default, "help": help}
+        dest = self.add_argument(option, **details).dest
+        finite = math.isfinite(high)
+        between = f"between {low} and {high}" if finite else f"at least {low}"
+        self._bounds[dest] = low, high, between
+
     def error(self, message):
         raise UserError(f"{message} (see --help)")
 
     def parse_args(self, *arguments):
-        """Parse; refuse an empty text, as an unset variable of the shell gives."""
+        """Parse; refuse a number out of bounds, and the empty text of an unset variable."""
         options = super().parse_args(*arguments)
         for name, value in vars(options).items():
+            option = "--" + name.replace("_", "-")
             if value == "":
-                option = name.replace("_", "-")
-                self.error(
-                    f"the value of --{option} is empty: give one, or leave it out"
-                )
+                self.error(f"the value of {option} is empty: give one, or leave it out")
+            low, high, between = self._bounds.get(name, (0, 0, ""))
+            if between and value is not None and not low <= value <= high:
+                raise UserError(f"{option} {value}: must be {between}")
         return options
 
 
@@ -56,23 +70,23 @@ def add_data(parser):
 def add_data_and_threads(parser):
     """Add --data and --threads."""
     add_data(parser)
-    parser.add_argument(
+    parser.add_number(
         "--threads",
-        type=int,
-        metavar="N",
-        help="number of cores to use; does not affect results "
+        "number of cores to use; does not affect results "
         f"(default: all, {process.num_cores()} here)",
+        1,
+        1024,
     )
 
 
 def add_jobs(parser):
     """Add --jobs and --scheduler, which say where the runs of a study are done."""
-    parser.add_argument(
+    parser.add_number(
         "--jobs",
-        type=int,
-        metavar="N",
-        help="number of runs at a time, which share the cores (default: one per core, "
+        "number of runs at a time, which share the cores (default: one per core, "
         f"{process.num_cores()} here)",
+        1,
+        1024,
     )
     parser.add_argument(
         "--scheduler",
@@ -83,24 +97,11 @@ def add_jobs(parser):
 
 
 def check_jobs(options):
-    """Raise a UserError unless --jobs and --scheduler can be used."""
+    """Raise a UserError if both --jobs and --scheduler are given."""
     if options.jobs and options.scheduler:
         raise UserError(
             "--jobs and --scheduler: give one of them, a cluster has its own workers"
         )
-    check_range("--jobs", options.jobs, 1, 1024)
-
-
-def check_range(option, number, low, high):
-    """Raise a UserError unless `number`, where it is given, lies between the bounds."""
-    if number is not None and not low <= number <= high:
-        raise UserError(f"{option} {number}: must be between {low} and {high}")
-
-
-def num_threads(given):
-    """Return the number of threads that --threads asks for, by default one per core."""
-    check_range("--threads", given, 1, 1024)
-    return given or process.num_cores()
 
 
 def run(main):

@@ -128,8 +128,10 @@ def test_a_supervised_command_stops_with_its_stdin():
 @pytest.mark.parametrize("threads", [0, -1, 5000])
 def test_threads_out_of_range_are_refused(threads):
     """The line names the option."""
+    parser = command_line.Parser()
+    command_line.add_data_and_threads(parser)
     with pytest.raises(UserError, match=f"--threads {threads}"):
-        command_line.num_threads(threads)
+        parser.parse_args([f"--threads={threads}"])
 
 
 @pytest.mark.parametrize("closed", [(), (0,), (1,), (2,), (0, 1, 2)])
