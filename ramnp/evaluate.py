@@ -40,7 +40,7 @@ def main(arguments):
     scenes.check_sizes(digits.test, config)
     rollouts = options.rollouts or config.rollouts
     with ThreadPoolExecutor(threads) as pool:
-        result = evaluation.test_result(agent, training, digits, pool, rollouts)
+        result, _ = evaluation.test(agent, training, digits, pool, rollouts)
     if options.json:
         print(json.dumps(result))
     else:

@@ -136,13 +136,8 @@ def confusion(labels, classes, num_classes):
     return counts.reshape(num_classes, num_classes)
 
 
-def test_result(agent, training, digits, pool, rollouts):
-    """Return the content of result.json: errors on the frozen test scenes."""
-    return test(agent, training, digits, pool, rollouts)[0]
-
-
 def test(agent, training, digits, pool, rollouts):
-    """Return what test_result returns, and the classes of one rollout per image."""
+    """Return the content of result.json, and the classes of one rollout per image."""
     config = agent.config
     sampled = count_errors(agent, digits.test, "test", pool, rollouts)
     deterministic = count_errors(agent, digits.test, "test", pool, deterministic=True)

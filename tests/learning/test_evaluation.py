@@ -55,7 +55,7 @@ def test_errors_and_result_equal_the_reference(name, float64, pool):
         assert behaviour == pytest.approx(expected["behaviour"])
         errors[which, sampled] = expected
     training = {"seconds": 3.5, "images_per_second": 7.0}
-    result = evaluation.test_result(agent, training, grid.digits_of(config), pool, 3)
+    result, _ = evaluation.test(agent, training, grid.digits_of(config), pool, 3)
     sampled, settled = errors["test", True], errors["test", False]
     assert result["test_error"] == pytest.approx(sampled["after_glimpse"][-1])
     assert result["test_error_rollouts"] == pytest.approx(sampled["of_mean"])
@@ -138,8 +138,9 @@ def test_some_chunks_are_also_looked_at_deterministically(agent, split, pool):
 def test_validation_and_test_have_their_own_seeds(agent, split, pool):
     """For the scenes and for the policy."""
     config = small_config(num_classes=10, canvas_size=20)
-    valid = next(scenes.frozen(split, "valid", config))[0]
-    test = next(scenes.frozen(split, "test", config))[0]
+    valid, test = (
+        scenes.frozen_chunk(split, name, 0, config)[0] for name in ("valid", "test")
+    )
     assert not np.array_equal(valid, test)
 
 
@@ -179,7 +180,7 @@ def test_the_result_has_the_promised_keys(agent, split, pool):
     """The keys of result.json in their order, with errors in percent."""
     digits = Digits(split, split, split, "ab")
     training = {"seconds": 3.5, "images_per_second": 7.0}
-    result = evaluation.test_result(agent, training, digits, pool, 2)
+    result, _ = evaluation.test(agent, training, digits, pool, 2)
     assert list(result) == [
         "task",
         "recipe",

@@ -164,7 +164,7 @@ def observe(config, change_streams=lambda streams: None):
         )
         calls.clear()
         row = dict.fromkeys(("seconds", "images_per_second"), 0)
-        evaluation.test_result(agent, row, digits, pool, config.rollouts)
+        evaluation.test(agent, row, digits, pool, config.rollouts)
         seen["test rollouts"] = [call[1:] for call in calls]
     return seen
 

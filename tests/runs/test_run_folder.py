@@ -173,9 +173,8 @@ def test_the_result_is_that_of_the_best_agent_on_the_test_digits(
     agent, row = agent_file.load_with_training(finished_run)
     digits = mnist.load(digits_file)
     with ThreadPoolExecutor(1) as pool:
-        expected = evaluation.test_result(
-            agent, row, digits, pool, agent.config.rollouts
-        )
+        rollouts = agent.config.rollouts
+        expected, _ = evaluation.test(agent, row, digits, pool, rollouts)
     result = json.loads((finished_run / "result.json").read_text())
     assert result == expected and result["rollouts"] == 2
     lines = (finished_run / "metrics.jsonl").read_text().splitlines()
