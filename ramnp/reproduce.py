@@ -97,7 +97,10 @@ def main(arguments):
         f"runs to do: {len(left)}, done before: {len(chosen) - len(left)}", flush=True
     )
     try:
-        code = do(left, place, options.jobs, options.scheduler) if left else 0
+        code = 0
+        if left:
+            mnist.load(place.data)  # download once, before several runs need it
+            code = jobs.do(*_runs(left, place), options.jobs, options.scheduler)
     except signals.Interrupted as interrupted:
         if not options.smoke:
             interrupted.add_note(
@@ -153,17 +156,6 @@ def chosen_jobs(options):
         for name, row in pairs
         if row in chosen
     ]
-
-
-def do(todo, place, num_jobs=None, scheduler=None):
-    """Do the jobs; return 0, or the exit code of the first that failed."""
-    mnist.load(place.data)  # download once, before several runs need it
-    return jobs.do(*_runs(todo, place), num_jobs, scheduler)
-
-
-def do_with(executor, stop, todo, place, threads):
-    """Do the jobs with the workers of an executor; return as `do` does."""
-    return jobs.do_with(executor, stop, *_runs(todo, place), threads)
 
 
 def _runs(todo, place):

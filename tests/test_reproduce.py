@@ -206,7 +206,8 @@ def scripted(monkeypatch, tmp_path):
 
         monkeypatch.setattr(jobs, "supervise", supervise)
         left = [rows.Job("1a", "best", tiny_config(seed=seed)) for seed in (0, 1)]
-        return reproduce.do_with(Inline(), Event(), left, place, 1), kept
+        runs = reproduce._runs(left, place)
+        return jobs.do_with(Inline(), Event(), *runs, threads=1), kept
 
     return do
 

@@ -4,7 +4,6 @@ As in the authors' generator, digit and clutter are added and the sum is clipped
 so their order does not matter; both ends of every range of positions are included.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -64,14 +63,6 @@ def compose_shape(split: Split, config: Any) -> tuple:
     return split.images.shape[1:3]
 
 
-def frozen(
-    split: Split, name: str, config: Any
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the fixed scenes and labels of the "valid" or "test" split by chunks."""
-    for start in frozen_starts(split):
-        yield frozen_chunk(split, name, start, config)
-
-
 def frozen_starts(split: Split) -> range:
     """Return the index of the first digit of each chunk of a split."""
     return range(0, len(split.labels), FROZEN_CHUNK)
@@ -80,7 +71,7 @@ def frozen_starts(split: Split) -> range:
 def frozen_chunk(
     split: Split, name: str, start: int, config: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scenes (B, ...) and labels (B,) of the chunk at `start`.
+    """Return the scenes (B, ...) and labels (B,) of a chunk of a split, "valid" or "test".
 
     They depend only on the split's own seed and on the settings of the scene.
     """

@@ -243,7 +243,8 @@ def test_deformation_bends_the_digits_of_training_alone():
 
 def everything(split, name, config):
     """All frozen scenes and labels of a split."""
-    chunks = list(scenes.frozen(split, name, config))
+    starts = scenes.frozen_starts(split)
+    chunks = [scenes.frozen_chunk(split, name, start, config) for start in starts]
     return tuple(np.concatenate(arrays) for arrays in zip(*chunks))
 
 
