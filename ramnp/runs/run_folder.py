@@ -103,8 +103,13 @@ def fit(folder, *, data=None, threads=None, resume=False, **settings):
         read_run(folder, settings, data) if resume else prepare_run(settings, data)
     )
     run(*prepared, folder, threads=threads or process.num_cores(), resume=resume)
+    return agent_file.load(folder), read_history(folder)
+
+
+def read_history(folder):
+    """Return the rows of metrics.jsonl in a folder; raises as reading JSON does."""
     with open(os.path.join(folder, METRICS), encoding="utf-8") as file:
-        return agent_file.load(folder), [json.loads(line) for line in file]
+        return [json.loads(line) for line in file]
 
 
 def run(
@@ -211,9 +216,9 @@ def start_from(state, config, digits, agent):
         )
     if state.average.size:
         state.average[...] = state.vector
-    return (f"initialised anew, because no weights fit: {', '.join(fresh)}",) * bool(
-        fresh
-    )
+    if not fresh:
+        return ()
+    return (f"initialised anew, because no weights fit: {', '.join(fresh)}",)
 
 
 def finish(folder, digits, history, pool):

@@ -9,7 +9,6 @@ import numpy as np
 
 from ramnp.learning.config import Config
 from ramnp.runs import run_folder
-from ramnp.study import rows
 from ramnp.support.errors import UserError, damage
 from ramnp.support.text import columns, mean_and_spread
 
@@ -72,7 +71,7 @@ def _read_run(folder):
         f"{folder} holds no finished epoch, or its metrics are damaged: train it "
         "first, or leave it out"
     ):
-        history = rows.read_history(folder)
+        history = run_folder.read_history(folder)
         history[0]["epoch"], history[0]["step"], history[0]["seconds"]
         path = os.path.join(folder, run_folder.RESULT)
         result = None

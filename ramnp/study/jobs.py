@@ -131,10 +131,7 @@ def supervise(options, folder, directory, stop):
         _wait_until_free(path, stop)
     if stop.is_set():
         return Outcome(128 + signal.SIGTERM, "")
-    variables = {
-        process.SUPERVISED: "1",
-        "PYTHONPATH": process.search_path(),
-    }
+    variables = {"PYTHONPATH": process.search_path(), process.SUPERVISED: "1"}
     with (
         tempfile.TemporaryFile() as complaint,
         subprocess.Popen(

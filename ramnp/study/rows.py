@@ -119,7 +119,7 @@ def read_result(folder):
     steps, metrics = None, os.path.join(folder, run_folder.METRICS)
     if os.path.exists(metrics):
         with damage(f"{metrics} is damaged: {_REMEDY}"):
-            steps = read_history(folder)[-1].get("step")
+            steps = run_folder.read_history(folder)[-1].get("step")
     with damage(f"{config_path} is missing or damaged: {_REMEDY}"):
         return Result(*run_folder.read_config(folder, {}), numbers, steps)
 
@@ -137,12 +137,6 @@ def read_row(folder):
     return [sorted(results, key=lambda r: r.config.seed) for results in runs.values()]
 
 
-def read_history(folder):
-    """Return the rows of metrics.jsonl in a folder; raises as reading JSON does."""
-    with open(os.path.join(folder, run_folder.METRICS), encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
 def read_error_after_glimpse(folder):
     """Return the validation error in percent after each glimpse, of the best epoch.
 
@@ -150,7 +144,7 @@ def read_error_after_glimpse(folder):
     """
     path = os.path.join(folder, run_folder.METRICS)
     with damage(f"{path} is missing or damaged: {_REMEDY}"):
-        best = min(read_history(folder), key=lambda row: row["valid_error"])
+        best = min(run_folder.read_history(folder), key=lambda row: row["valid_error"])
         errors = best["valid_error_after_glimpse"]
         if not errors or any(type(error) not in (int, float) for error in errors):
             raise TypeError("not errors")

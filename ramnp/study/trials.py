@@ -14,7 +14,7 @@ from ramnp.learning.config import check_value, field_named, option_name
 from ramnp.learning.recipes import make_config
 from ramnp.runs import run_folder
 from ramnp.runs.options import as_options
-from ramnp.study import jobs, rows
+from ramnp.study import jobs
 from ramnp.support.errors import DivergenceError, UserError, damage
 from ramnp.support.files import make_folder, write_atomically
 
@@ -259,7 +259,7 @@ class Trial(NamedTuple):
                 return Ended(self, reason=failed.read_text("utf-8"))
             if not result.exists():
                 return None
-            history = rows.read_history(self.folder)
+            history = run_folder.read_history(self.folder)
             best = min(history, key=lambda row: row["valid_error"])
             return Ended(self, best, history[-1]["seconds"] / 60)
 
