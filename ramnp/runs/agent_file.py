@@ -95,10 +95,8 @@ def load_with_training(run):
         ) from error
     # Check the size before allocating.
     shapes = model_of(config).shapes(config)
-    if vector.shape != (parameters.size(shapes),) or vector.dtype not in (
-        np.float16,
-        np.float32,
-    ):
+    size = parameters.size(shapes)
+    if vector.shape != (size,) or vector.dtype not in (np.float16, np.float32):
         raise CheckpointError(
             f"{path} holds {vector.size} parameters of type {vector.dtype}, which do "
             "not fit its own configuration; use another file"

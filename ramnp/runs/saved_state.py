@@ -51,8 +51,8 @@ def load(path, config, num_images, data_sha256):
     arrays, meta = checkpoint.load(path)
     state = run_state.initial(config, num_images)
     try:
-        meta["config"] = _completed(meta["config"])
-        # More epochs make a run longer.
+        # Completed by settings added since it was saved; more epochs make a run longer.
+        meta["config"] = dataclasses.asdict(Config(**meta["config"]))
         meta["config"]["epochs"] = max(meta["config"]["epochs"], config.epochs)
         check_same_config(path, meta["config"], dataclasses.asdict(config))
         if meta["data_sha256"] != data_sha256:
@@ -75,19 +75,16 @@ def load(path, config, num_images, data_sha256):
         expected = _meta(state, config, data_sha256, saved_environment)
         if arrays or meta != expected or not _is_consistent(state, config, num_images):
             raise ValueError("not a state that a run can be in")
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except CheckpointError:
+        raise
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError, OverflowError),
+        UserError,
+    ) as error:
         raise CheckpointError(
             f"{path} does not hold the state of a run: use another checkpoint"
         ) from error
     return state, saved_environment
-
-
-def _completed(fields):
-    """Return a saved configuration completed by settings added since it was saved."""
-    try:
-        return dataclasses.asdict(Config(**fields))
-    except UserError as error:
-        raise ValueError(str(error)) from error
 
 
 def check_same_config(path, saved, given):

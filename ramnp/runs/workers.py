@@ -68,9 +68,9 @@ class Workers:
             memory[0] = vector
             self._here = ShardGradients(config, split, memory)
             script = getattr(sys.modules["__main__"], "__file__", None)
+            origins = choices.origins(config)
             for worker in self._workers:
-                worker.send((choices.origins(config), script))
-                worker.send((config, split, shape, dtype))
+                worker.send((origins, script, config, split, shape, dtype))
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
@@ -125,16 +125,11 @@ class _Worker:
         self._in, theirs_out = Pipe(duplex=False)
         with theirs_in, theirs_out, _signals_blocked():
             descriptors = [theirs_in.fileno(), theirs_out.fileno(), file.fileno()]
+            command = [sys.executable, "-P", "-m", "ramnp.runs.workers"]
+            variables = {"PYTHONPATH": process.search_path(), process.WORKER: "1"}
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "ramnp.runs.workers",
-                    *map(str, descriptors),
-                ],
-                env=os.environ
-                | {"PYTHONPATH": process.search_path(), process.WORKER: "1"},
+                [*command, *map(str, descriptors)],
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=descriptors,
@@ -212,8 +207,7 @@ def main(arguments):
         contextlib.suppress(EOFError, OSError),
         process.limited_blas,
     ):
-        origins, script = orders.recv()
-        config, split, shape, dtype = orders.recv()
+        origins, script, config, split, shape, dtype = orders.recv()
         memory = _map(file, shape, dtype)
         process.reuse_memory()
         shard_gradients = None
