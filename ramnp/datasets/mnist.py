@@ -220,20 +220,19 @@ def _in_order(examples, sha256):
     """
     if not all(_are_bytes(labels) for _, labels in examples.values()):
         return None
-    train = Split(examples["train"][0], examples["train"][1].astype(np.uint8))
-    count = len(train.labels) // 7
-    if "test" in examples:
-        test = Split(examples["test"][0], examples["test"][1].astype(np.uint8))
-        count = len(train.labels) // 6
-    else:
+    splits = {
+        part: Split(images, labels.astype(np.uint8))
+        for part, (images, labels) in examples.items()
+    }
+    train, test = splits["train"], splits.get("test")
+    count = len(train.labels) // (7 if test is None else 6)
+    if test is None:
         train, test = cut(train, count)
     train, valid = cut(train, count)
     if digest(train, valid, test) != sha256:
         return None
-    names = tuple(
-        map(str, range(1 + max(s.labels.max() for s in (train, valid, test))))
-    )
-    return Digits(train, valid, test, sha256, names)
+    highest = max(int(split.labels.max()) for split in (train, valid, test))
+    return Digits(train, valid, test, sha256, tuple(map(str, range(highest + 1))))
 
 
 def _are_bytes(labels):

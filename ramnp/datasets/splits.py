@@ -17,6 +17,10 @@ class Split(NamedTuple):
     images: np.ndarray
     labels: np.ndarray
 
+    def take(self, index: np.ndarray | slice) -> "Split":
+        """Return the examples at these places."""
+        return Split(self.images[index], self.labels[index])
+
 
 class Digits(NamedTuple):
     """Three splits with images of one size, and their description."""
@@ -33,10 +37,7 @@ class Digits(NamedTuple):
 def cut(split: Split, count: int) -> tuple[Split, Split]:
     """Return the split without its last `count` examples, and those examples."""
     stop = len(split.labels) - count
-    return (
-        Split(split.images[:stop], split.labels[:stop]),
-        Split(split.images[stop:], split.labels[stop:]),
-    )
+    return split.take(slice(stop)), split.take(slice(stop, None))
 
 
 def stratified(split: Split, fraction: int) -> tuple[Split, Split]:
@@ -54,10 +55,7 @@ def stratified(split: Split, fraction: int) -> tuple[Split, Split]:
     places = np.arange(count) * len(candidates) // max(count, 1)
     held_out = rng.permutation(candidates[places])
     kept = rng.permutation(np.setdiff1d(order, held_out))
-    return (
-        Split(split.images[kept], split.labels[kept]),
-        Split(split.images[held_out], split.labels[held_out]),
-    )
+    return split.take(kept), split.take(held_out)
 
 
 def digest(*splits: Split) -> str:

@@ -20,7 +20,6 @@ from ramnp.agent import (
     model,
 )
 from ramnp.datasets import scenes
-from ramnp.datasets.mnist import Split
 from ramnp.learning import evaluation, optimizers, reinforce
 from ramnp.learning import trainer as training
 from ramnp.learning.state import initial
@@ -91,7 +90,7 @@ def _measure(config, digits, threads, rounds, others, pool, trainer):
             trainer.state.position %= full_batches
 
     train(together)
-    few = Split(*(field[:PREDICTED] for field in digits.valid))
+    few = digits.valid.take(slice(PREDICTED))
     evaluation.count_errors(agent, few, "valid", pool)
     # Training and validation alone: the measurements below take more memory.
     peak = peak_mib(together.shard_gradients.pids)
