@@ -1,5 +1,6 @@
 """Training that may be stopped or killed at any moment, and resumed."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -29,8 +30,8 @@ def train(config, digits, folder, state, threads=1, save_every=0, on_row=None):
         signals.held_back() as stop_if_asked,
         ThreadPoolExecutor(threads) as pool,
         Workers(threads, config, digits.train, state.vector) as workers,
-        _Saving(
-            config, digits, folder, state, save_every, stop_if_asked, on_row
+        contextlib.closing(
+            _Saving(config, digits, folder, state, save_every, stop_if_asked, on_row)
         ) as hooks,
     ):
         trainer = training.Trainer(config, digits.train, state, workers)
@@ -58,12 +59,6 @@ class _Saving(training.Hooks):
         self._save_every, self._stop_if_asked = save_every, stop_if_asked
         self._on_row, self._bar = on_row, None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._close_bar()
-
     def save(self):
         """Write the checkpoint."""
         path = os.path.join(self._folder, "checkpoint.npz")
@@ -88,7 +83,7 @@ class _Saving(training.Hooks):
             done = f"epoch {row['epoch']}/{self._config.epochs}"
             print(f"{done}: {words}", file=sys.stderr, flush=True)
         self._bar.set_postfix_str(words)
-        self._close_bar()
+        self.close()
         if is_best:
             agent = agent._replace(data=self._about)
             agent_file.save(os.path.join(self._folder, "best.npz"), agent, row)
@@ -98,7 +93,8 @@ class _Saving(training.Hooks):
         if self._on_row:
             self._on_row(row)
 
-    def _close_bar(self):
+    def close(self):
+        """Close the progress bar; the next step opens another."""
         if self._bar:
             self._bar.close()
         self._bar = None
