@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ramnp.figures.style import COLOURS, save, styled
 
@@ -183,7 +183,7 @@ def _log_scale(ax):
     subs = (1, 2, 5) if high < 1000 * low else (1,)
     ax.yaxis.set_major_locator(LogLocator(subs=subs))
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 def _finite(rows, metric):

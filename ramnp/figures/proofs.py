@@ -43,15 +43,13 @@ def _draw_errors(ax, errors, limits):
         values = np.maximum([errors[oracle][tensor] for tensor in tensors], 1e-17)
         ax.plot(values, heights, marker, color=colour, ms=5, label=oracle)
     # PyTorch and the complex step have the same limit: one line.
-    for limit, colour in {
-        limits[o]: colour for o, (colour, _) in ORACLES.items()
-    }.items():
+    lines = {limits[oracle]: colour for oracle, (colour, _) in ORACLES.items()}
+    for limit, colour in lines.items():
         ax.axvline(limit, color=colour, lw=1)
+    muted = COLOURS["muted"]
     for name, tolerance in _TOLERANCES.items():
-        ax.axvline(tolerance, color=COLOURS["muted"], lw=1, ls=":")
-        ax.text(
-            tolerance * 1.3, 0, name, rotation=90, va="bottom", color=COLOURS["muted"]
-        )
+        ax.axvline(tolerance, color=muted, lw=1, ls=":")
+        ax.text(tolerance * 1.3, 0, name, rotation=90, va="bottom", color=muted)
     ax.set(xscale="log", xlim=(1e-17, 1e-2), xlabel="relative error, lines: limits")
     ax.set_yticks(heights, tensors)
     ax.grid(axis="y")
@@ -79,10 +77,9 @@ def _draw_baselines(ax, exact, estimates):
     """Draw the estimates of one derivative under each baseline, and their means."""
     batches = len(next(iter(estimates.values())))
     jitter = np.random.default_rng(0).uniform(-0.25, 0.25, batches)
+    style = {"ms": 4, "alpha": 0.6, "color": COLOURS["baseline"]}
     for height, values in enumerate(estimates.values()):
-        ax.plot(
-            values, height + jitter, ".", ms=4, alpha=0.6, color=COLOURS["baseline"]
-        )
+        ax.plot(values, height + jitter, ".", **style)
         ax.plot(values.mean(), height, "|", ms=22, mew=2, color=COLOURS["ink"])
     ax.axvline(exact, color=COLOURS["core"], lw=1.5, zorder=0, label="exact gradient")
     ax.set_yticks(range(len(estimates)), [*estimates])

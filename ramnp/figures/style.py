@@ -58,10 +58,7 @@ def save(figure, path):
     The same figure gives the same bytes. A UserError names a file that can't be written.
     """
     svg = str(path).endswith(".svg")
+    kind, metadata = ("svg", {"Date": None}) if svg else ("png", None)
     file = io.BytesIO()
-    figure.savefig(
-        file,
-        format="svg" if svg else "png",
-        metadata={"Date": None} if svg else None,
-    )
+    figure.savefig(file, format=kind, metadata=metadata)
     write_atomically(path, file.getvalue())

@@ -48,11 +48,6 @@ def _draw(ax, values, errors, found):
         best = errors.index(min(found))
         ax.plot(values[best], errors[best], "o", ms=9, mfc="none", **style)
     failed = [x for x, error in zip(values, errors) if math.isinf(error)]
-    ax.plot(
-        failed,
-        [0.98] * len(failed),
-        "x",
-        ms=5,
-        color=COLOURS["wrong"],
-        transform=ax.get_xaxis_transform(),
-    )
+    style = {"ms": 5, "color": COLOURS["wrong"]}
+    at_the_top = ax.get_xaxis_transform()  # y as a fraction of the height
+    ax.plot(failed, [0.98] * len(failed), "x", transform=at_the_top, **style)

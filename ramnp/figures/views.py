@@ -184,16 +184,9 @@ def _show(ax, pixels, edges):
 def draw_windows(ax, boxes, colour, linewidth=1.8):
     """Outline the window of each scale, the finest in the given width (points)."""
     for scale, (left, top, right, bottom) in enumerate(boxes):
-        ax.add_artist(
-            Rectangle(
-                (left, top),
-                right - left,
-                bottom - top,
-                fill=False,
-                edgecolor=colour,
-                linewidth=0.7 if scale else linewidth,
-            )
-        )
+        window = Rectangle((left, top), right - left, bottom - top, fill=False)
+        window.set(edgecolor=colour, linewidth=0.7 if scale else linewidth)
+        ax.add_artist(window)
 
 
 def draw_path(ax, boxes, colours):
