@@ -57,15 +57,10 @@ def main(arguments):
         print(f"{path}: {agent.class_names[c]}, {100 * p[c]:.0f} %")
     make_folder(options.output)
     shown = images / np.float32(255), None, seen, agent.config
-    for draw, name in (
-        (glimpses.draw_glimpses, "looks.png"),
-        (film.animate_glimpses, "looks.gif"),
-    ):
-        draw(*shown, os.path.join(options.output, name), agent.class_names)
-    print(
-        "pictures:",
-        *(os.path.join(options.output, f"looks.{e}") for e in ("png", "gif")),
-    )
+    looks = os.path.join(options.output, "looks")
+    glimpses.draw_glimpses(*shown, f"{looks}.png", agent.class_names)
+    film.animate_glimpses(*shown, f"{looks}.gif", agent.class_names)
+    print(f"pictures: {looks}.png {looks}.gif")
     return 0
 
 

@@ -50,12 +50,10 @@ def read_pictures(
     if channels == 1 and any(map(in_colour, some)):
         notes.append(f"pictures in colour {TURNED_GREY}")
     if own != {size}:
-        smallest, largest = (f"{h} x {w}" for h, w in (min(own), max(own)))
+        theirs = " to ".join(f"{h} x {w}" for h, w in sorted({min(own), max(own)}))
+        padded = ", padded with their background" if len(own) > 1 else ""
         notes.append(
-            f"pictures of {smallest} to {largest} pixels are resized to {size[0]} x "
-            f"{size[1]}, padded with their background (choose by --size H W)"
-            if smallest != largest
-            else f"pictures of {smallest} pixels are resized to {size[0]} x {size[1]} "
+            f"pictures of {theirs} pixels are resized to {size[0]} x {size[1]}{padded} "
             "(choose by --size H W)"
         )
     return images, notes

@@ -71,9 +71,8 @@ def _quick_line(table, task, results):
     """Return a task's line of what the recipe quick takes."""
 
     def runs(row):
-        return max(
-            rows.read_row(os.path.join(results, table, row)), key=len, default=[]
-        )
+        kinds = rows.read_row(os.path.join(results, table, row))
+        return max(kinds, key=len, default=[])
 
     def errors(row):
         return [result.numbers["test_error"] for result in runs(row)]
