@@ -71,32 +71,27 @@ def count_errors(
     `between_chunks` is called after each chunk, and may raise to stop. One of
     `compare_every` chunks is also looked at deterministically; 0: none.
     """
-    roll_out = model_of(agent.config).rollout
+    config = agent.config
+    roll_out = model_of(config).rollout
 
-    @np.errstate(
-        over="ignore", invalid="ignore"
-    )  # divergence is reported by the trainer
+    # Divergence is reported by the trainer.
+    @np.errstate(over="ignore", invalid="ignore")
     def look(start):
-        images, labels = scenes.frozen_chunk(split, name, start, agent.config)
+        images, labels = scenes.frozen_chunk(split, name, start, config)
         total = 0
         for r in range(rollouts):
-            seed = [agent.config.seed, scenes.FROZEN_SEEDS[name], start, r]
-            trajectory = roll_out(
-                agent.params,
-                images,
-                None if deterministic else np.random.default_rng(seed),
-                agent.config,
-                agent.location_std,
-            )
+            seed = [config.seed, scenes.FROZEN_SEEDS[name], start, r]
+            rng = None if deterministic else np.random.default_rng(seed)
+            trajectory = roll_out(agent.params, images, rng, config, agent.location_std)
             if r == 0:
                 classes = trajectory.logits.argmax(axis=-1)
                 first = (classes != labels).sum(axis=1)
-                seen = diagnostics.observe(trajectory, labels, agent.config)
+                seen = diagnostics.observe(trajectory, labels, config)
             total = total + np.exp(log_softmax(trajectory.logits[-1]))
         wrong_of_mean = int((total.argmax(axis=-1) != labels).sum())
         compared = np.zeros(3, int)
         if compare_every and start // scenes.FROZEN_CHUNK % compare_every == 0:
-            settled = roll_out(agent.params, images, None, agent.config)
+            settled = roll_out(agent.params, images, None, config)
             wrong = (settled.logits[-1].argmax(axis=-1) != labels).sum()
             compared = np.array([len(labels), first[-1], wrong])
         return first, wrong_of_mean, seen, classes[-1], compared
@@ -120,12 +115,9 @@ def count_errors(
 
 def interval_95(num_wrong, total):
     """Return the exact (Clopper-Pearson) 95 % interval of an error rate, in percent."""
-    low = betaincinv(num_wrong, total - num_wrong + 1, 0.025) if num_wrong else 0.0
-    high = (
-        betaincinv(num_wrong + 1, total - num_wrong, 0.975)
-        if num_wrong < total
-        else 1.0
-    )
+    num_right = total - num_wrong
+    low = betaincinv(num_wrong, num_right + 1, 0.025) if num_wrong else 0.0
+    high = betaincinv(num_wrong + 1, num_right, 0.975) if num_right else 1.0
     return [100 * float(low), 100 * float(high)]
 
 
