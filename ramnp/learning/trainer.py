@@ -208,16 +208,14 @@ class Trainer:
         """Raise DivergenceError if a norm is not finite, naming the step and array."""
         if norm < LARGEST_NORM:
             return
-        # A non-finite weight spoils every gradient, so check weights first.
-        for where, arrays_of in (("", self.params), (prefix, tree)):
-            sizes = {
-                f"{where}{network}.{name}": float(np.abs(array).max())
-                for network, arrays in arrays_of.items()
-                for name, array in arrays.items()
-            }
-            too_large = [n for n, size in sizes.items() if not size < LARGEST_NORM]
-            if too_large:
-                break
+        # A non-finite weight spoils every gradient, so weights come first.
+        sizes = {
+            f"{where}{network}.{name}": float(np.abs(array).max())
+            for where, networks in (("", self.params), (prefix, tree))
+            for network, arrays in networks.items()
+            for name, array in arrays.items()
+        }
+        too_large = [n for n, size in sizes.items() if not size < LARGEST_NORM]
         name = too_large[0] if too_large else max(sizes, key=sizes.get)
         raise _diverged(step, name)
 
