@@ -204,10 +204,8 @@ class ImageNoise:
 
 @functools.lru_cache
 def _hash_weights(seed, num_pixels):
-    weights = np.random.default_rng(seed).integers(
-        2**64, size=num_pixels, dtype=np.uint64
-    )
-    return weights | np.uint64(1)
+    rng = np.random.default_rng(seed)
+    return rng.integers(2**64, size=num_pixels, dtype=np.uint64) | np.uint64(1)
 
 
 def describe_data(digits: Digits, config: Config) -> dict:

@@ -24,15 +24,11 @@ DIFFERENCED = [
 
 def by_complex_step(names=SUBJECTS, seed=0):
     """Differentiate subjects by the complex step; return a proof, () -> rows."""
-    drawn = [(name, subjects.draw(SUBJECTS[name], seed)) for name in names]
-    checks = [
-        (
-            name,
-            subject.gradients,
-            complex_step.derivatives(subject.loss, subject.arrays),
-        )
-        for name, subject in drawn
-    ]
+    checks = []
+    for name in names:
+        subject = subjects.draw(SUBJECTS[name], seed)
+        expected = complex_step.derivatives(subject.loss, subject.arrays)
+        checks.append((name, subject.gradients, expected))
     limits = complex_step.TENSOR_LIMIT, complex_step.COORDINATE_LIMIT
     return functools.partial(_rows, COMPLEX_STEP, checks, *limits)
 

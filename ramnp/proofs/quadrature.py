@@ -136,9 +136,8 @@ def expected_log_p(problem, num_nodes, by_looking=True, by_seeing=True):
     by_looking: through the choice of locations, all that REINFORCE estimates.
     by_seeing: through the networks that classify, at fixed locations.
     """
-    fixed = nested(
-        {name: a.astype(complex) for name, a in flat(problem.params).items()}
-    )
+    params = flat(problem.params)
+    fixed = nested({name: array.astype(complex) for name, array in params.items()})
 
     def expectation(arrays):
         moved = nested(arrays)
@@ -150,7 +149,7 @@ def expected_log_p(problem, num_nodes, by_looking=True, by_seeing=True):
         log_p = reinforce.log_probability_reward(trajectory.logits, labels)
         return (weights * log_p.sum(axis=0)).sum()
 
-    return complex_step.derivatives(expectation, flat(problem.params))
+    return complex_step.derivatives(expectation, params)
 
 
 class _Recital:
@@ -175,11 +174,8 @@ def nodes(problem, params, num_nodes):
     z = combinations(x).reshape(-1, num_choices, 2)
     weights = combinations(w / w.sum()).prod(axis=1)
     B = len(problem.images)
+    rng = _Recital(np.repeat(z, B, axis=0).swapaxes(0, 1))
     trajectory = model.rollout(
-        params,
-        problem.images,
-        _Recital(np.repeat(z, B, axis=0).swapaxes(0, 1)),
-        problem.config,
-        num_rollouts=len(z),
+        params, problem.images, rng, problem.config, num_rollouts=len(z)
     )
     return trajectory.locations, np.repeat(weights, B) / B
