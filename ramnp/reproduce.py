@@ -160,15 +160,11 @@ def chosen_jobs(options):
 
 def _runs(todo, place):
     """Return the Runs of the jobs, and what to do when one of them has ended."""
-    runs = [
-        jobs.Run(
-            job,
-            os.path.join(place.runs, job.folder),
-            rows.train_options(job.config, place.data),
-            job.config.epochs,
-        )
-        for job in todo
-    ]
+
+    def run(job):
+        folder = os.path.join(place.runs, job.folder)
+        options = rows.train_options(job.config, place.data)
+        return jobs.Run(job, folder, options, job.config.epochs)
 
     def ended(job, outcome):
         if outcome.code:
@@ -180,7 +176,7 @@ def _runs(todo, place):
             f"{numbers['seconds'] / 60:.1f} minutes"
         )
 
-    return runs, ended
+    return [run(job) for job in todo], ended
 
 
 if __name__ == "__main__":

@@ -106,9 +106,8 @@ def read_result(folder):
 
     Raises UserError if it is damaged.
     """
-    path, config_path = (
-        os.path.join(folder, name) for name in (run_folder.RESULT, run_folder.CONFIG)
-    )
+    path = os.path.join(folder, run_folder.RESULT)
+    config_path = os.path.join(folder, run_folder.CONFIG)
     if not os.path.exists(path):
         return None
     with damage(f"{path} is damaged: {_REMEDY}"), open(path, encoding="utf-8") as file:
@@ -174,10 +173,8 @@ def still_to_do(job, place, epochs=None):
                 f"{reason}: remove {folder} to train again, or leave {job.row} "
                 "out with --rows"
             ) from error
-        if (
-            os.path.exists(os.path.join(folder, run_folder.RESULT))
-            and root == place.results
-        ):
+        is_done = os.path.exists(os.path.join(folder, run_folder.RESULT))
+        if is_done and root == place.results:
             return None
         job = job._replace(config=config)
     return job
@@ -185,9 +182,8 @@ def still_to_do(job, place, epochs=None):
 
 def keep_result(job, place):
     """Copy the small files of a finished run to the results; return the Result."""
-    source, target = (
-        os.path.join(root, job.folder) for root in (place.runs, place.results)
-    )
+    source = os.path.join(place.runs, job.folder)
+    target = os.path.join(place.results, job.folder)
     make_folder(target)
     # result.json is written last: it marks completion.
     for name in (run_folder.CONFIG, run_folder.METRICS, run_folder.RESULT):

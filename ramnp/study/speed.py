@@ -94,12 +94,8 @@ def _measure(config, digits, threads, rounds, others, pool, trainer):
     evaluation.count_errors(agent, few, "valid", pool)
     # Training and validation alone: the measurements below take more memory.
     peak = peak_mib(together.shard_gradients.pids)
-    images = scenes.compose(
-        digits.test,
-        np.arange(PREDICTED) % len(digits.test.labels),
-        np.random.default_rng(0),
-        config,
-    )
+    index = np.arange(PREDICTED) % len(digits.test.labels)
+    images = scenes.compose(digits.test, index, np.random.default_rng(0), config)
 
     def predict():
         agent.predict(images, threads=threads)
@@ -188,22 +184,17 @@ def multiplier(products, pool, copies):
     """
     rng = np.random.default_rng(0)
 
-    def operand(rows, columns, transposed):
+    def operand(rows, columns, layout):
+        transposed = layout == "t"
         shape = (columns, rows) if transposed else (rows, columns)
         array = rng.standard_normal(shape, np.float32)
         return array.T if transposed else array
 
-    shards = [
-        [
-            (
-                operand(m, k, layout[0] == "t"),
-                operand(k, n, layout[1] == "t"),
-                np.empty((m, n), np.float32),
-            )
-            for layout, m, k, n in products
-        ]
-        for _ in range(copies)
-    ]
+    def operands(layout, m, k, n):
+        x, y = operand(m, k, layout[0]), operand(k, n, layout[1])
+        return x, y, np.empty((m, n), np.float32)
+
+    shards = [[operands(*product) for product in products] for _ in range(copies)]
 
     def multiply(shard):
         for x, y, out in shard:

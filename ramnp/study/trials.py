@@ -251,9 +251,8 @@ class Trial(NamedTuple):
         """Return its Ended, or None if it is still to do."""
         if reason := self.impossible:
             return Ended(self, reason=reason)
-        failed, result = (
-            Path(self.folder, name) for name in (FAILED, run_folder.RESULT)
-        )
+        failed = Path(self.folder, FAILED)
+        result = Path(self.folder, run_folder.RESULT)
         with damage(f"{self.folder} is damaged: remove it to train the trial again"):
             if failed.exists():
                 return Ended(self, reason=failed.read_text("utf-8"))
