@@ -242,18 +242,14 @@ def _are_bytes(labels):
 
 def _with_classes(examples, names, class_names=None):
     """Return {part: Split}, labels numbered from 0, and the names of the classes."""
-    given = {}
-    for part, (_, labels) in examples.items():
-        values, numbers = np.unique(labels, return_inverse=True)
-        values = values.tolist()
-        given[part] = (
-            [brief((names or {}).get(v) or v) for v in values],
-            values,
-            numbers,
-        )
+    names = names or {}
+
+    def named(values):
+        return tuple(brief(names.get(value) or value) for value in values)
+
     if class_names is None:
-        in_order = sorted(zip(*given["train"][:2]), key=lambda pair: _order(pair[1]))
-        class_names = tuple(name for name, _ in in_order)
+        _, labels = examples["train"]
+        class_names = named(sorted(np.unique(labels).tolist(), key=_order))
     if len(class_names) < 2 or len({*class_names}) < len(class_names):
         raise DataError(
             f"the names of the classes are {', '.join(class_names[:20]) or 'missing'}: "
@@ -261,7 +257,9 @@ def _with_classes(examples, names, class_names=None):
         )
     index = {name: i for i, name in enumerate(class_names)}
     splits = {}
-    for part, (part_names, _, numbers) in given.items():
+    for part, (images, labels) in examples.items():
+        values, numbers = np.unique(labels, return_inverse=True)
+        part_names = named(values.tolist())
         if unknown := [name for name in part_names if name not in index]:
             raise DataError(
                 f"{part} images of class {unknown[0]}, which is not one of the classes "
@@ -270,7 +268,7 @@ def _with_classes(examples, names, class_names=None):
             )
         dtype = np.uint8 if len(class_names) <= 256 else np.uint16
         to_index = np.array([index[name] for name in part_names], dtype)
-        splits[part] = Split(examples[part][0], to_index[numbers])
+        splits[part] = Split(images, to_index[numbers])
     return splits, class_names
 
 
