@@ -70,13 +70,9 @@ def measure(options):
 
 def merged(reports):
     """Return one report on all tasks."""
-    return {
-        "tasks": {
-            task: row for report in reports for task, row in report["tasks"].items()
-        },
-        "sgemm_gflops": statistics.median(report["sgemm_gflops"] for report in reports),
-        "threads": reports[0]["threads"],
-    }
+    tasks = {task: row for report in reports for task, row in report["tasks"].items()}
+    gflops = statistics.median(report["sgemm_gflops"] for report in reports)
+    return {"tasks": tasks, "sgemm_gflops": gflops, "threads": reports[0]["threads"]}
 
 
 COLUMNS = {

@@ -40,13 +40,9 @@ def main(arguments):
     found = groups.read(options.runs)
     curves = [groups.curve(group, options.metric, options.over) for group in found]
     print(f"{groups.table(found)}\n\n{groups.differences(found)}")
-    bands.draw_bands(
-        curves,
-        [group.name for group in found],
-        options.over,
-        options.metric.replace("_", " "),
-        options.figure,
-    )
+    names = [group.name for group in found]
+    metric = options.metric.replace("_", " ")
+    bands.draw_bands(curves, names, options.over, metric, options.figure)
     print(f"\nfigure: {options.figure}")
     return 0
 

@@ -39,17 +39,12 @@ def main(arguments):
     options = parse(arguments)
     agent = agent_file.load(options.run)
     run = Path(options.run)
-    page.check(agent, run.resolve().name)
+    name = run.resolve().name
+    page.check(agent, name)
     digits = run_data.load_again(options.run, agent, options.data)
     images, labels = scenes.frozen_chunk(digits.test, "test", 0, agent.config)
-    html = page.fill(
-        agent,
-        run.resolve().name,
-        images,
-        labels,
-        digits.test.images,
-        class_names=agent.class_names,
-    )
+    shown = images, labels, digits.test.images
+    html = page.fill(agent, name, *shown, agent.class_names)
     default = run / "watch.html" if run.is_dir() else "watch.html"
     path = Path(options.output or default).resolve()
     write_atomically(path, html)

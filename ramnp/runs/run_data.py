@@ -41,12 +41,8 @@ def load_again(run, agent, data=None):
     config = agent.config
     if agent.data:  # so the size of its images is known, and others are fitted into it
         config = dataclasses.replace(config, resize=True)
-    digits = load(
-        config,
-        data or path_of(run, about["path"]),
-        about["sha256"],
-        about.get("class_names"),
-    )
+    path = data or path_of(run, about["path"])
+    digits = load(config, path, about["sha256"], about.get("class_names"))
     if data is None:
         check(run, digits, about)
     elif digits.sha256 != about["sha256"]:
