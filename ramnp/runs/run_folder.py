@@ -97,11 +97,11 @@ def fit(folder, *, data=None, threads=None, resume=False, **settings):
     settings: task, recipe and any other field of Config; resume: resume the run in the
     folder. The history is the list of the rows of metrics.jsonl.
     """
-    if not resume:
+    if resume:
+        prepared = read_run(folder, settings, data)
+    else:
         refuse_if_in_use(folder)
-    prepared = (
-        read_run(folder, settings, data) if resume else prepare_run(settings, data)
-    )
+        prepared = prepare_run(settings, data)
     run(*prepared, folder, threads=threads or process.num_cores(), resume=resume)
     return agent_file.load(folder), read_history(folder)
 

@@ -68,23 +68,20 @@ def row_names(table):
 
 def row_config(table, row, **changes):
     """Return the configuration of a row, with `changes` to its fields."""
-    kind, _, size = row.partition("-")
-    plain = _NO_AUGMENTATION if size == "plain" else {}
+    kind, _, rest = row.partition("-")
+    size = int(rest) if rest.isdecimal() else None
+    randomly = {"policy": "random", "first_glimpse": "random"}
     settings = {
-        "fc": lambda: _COMPARISON | {"model": "fc", "fc_size": int(size)},
-        "conv": lambda: _COMPARISON | {"model": "conv"},
-        "ram": lambda: {"recipe": "paper", "num_glimpses": int(size)},
+        "fc": _COMPARISON | {"model": "fc", "fc_size": size},
+        "conv": _COMPARISON | {"model": "conv"},
+        "ram": {"recipe": "paper", "num_glimpses": size},
         # The agent of the row "best", with random locations.
-        "random": lambda: {
-            "recipe": "best",
-            "policy": "random",
-            "first_glimpse": "random",
-            "num_glimpses": int(size),
-        },
-        "quick": lambda: {"recipe": "quick"} | plain,
-        "best": lambda: {"recipe": "best"} | plain,
-    }[kind]()
-    return make_config(TABLES[table], **(settings | changes))
+        "random": {"recipe": "best", "num_glimpses": size} | randomly,
+        "quick": {"recipe": "quick"},
+        "best": {"recipe": "best"},
+    }[kind]
+    plain = _NO_AUGMENTATION if rest == "plain" else {}
+    return make_config(TABLES[table], **(settings | plain | changes))
 
 
 def train_options(config, data=None):
