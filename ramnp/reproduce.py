@@ -24,8 +24,8 @@ def parse(arguments):
     parser = command_line.Parser(
         prog="python -m ramnp.reproduce",
         description="Train the rows of the paper's tables that have no result yet, "
-        "resume those that were interrupted, and write results/TABLE.md and "
-        "results/glimpses.png.",
+        "resume those that were interrupted, and write results/TABLE.md, "
+        "results/glimpses.png and results/cost.png.",
     )
     parser.add_argument(
         "--table",
@@ -63,7 +63,7 @@ def parse(arguments):
     parser.add_argument(
         "--only-table",
         action="store_true",
-        help="train nothing; only rebuild the table and figure",
+        help="train nothing; only rebuild the table and the figures",
     )
     options = parser.parse_args(arguments)
     if options.smoke and options.only_table:
@@ -108,17 +108,18 @@ def main(arguments):
                 f"python -m ramnp.reproduce {shlex.join(arguments)}"
             )
         raise
-    table_path, figure_path = _publish(place)
-    print(f"the table: {table_path}\nthe figure: {figure_path}")
+    table_path, *figure_paths = _publish(place)
+    print(f"the table: {table_path}\nthe figures: {', '.join(figure_paths)}")
     return code
 
 
 def _publish(place):
-    """Write the table and the figure from the results; return their paths."""
-    from ramnp.study import error_by_glimpses  # loads matplotlib
+    """Write the table and the figures from the results; return their paths."""
+    from ramnp.study import error_by_cost, error_by_glimpses  # load matplotlib
 
     table_path = table.write_table(place.results)
-    return table_path, error_by_glimpses.draw_figure(place.results)
+    figures = error_by_glimpses, error_by_cost
+    return table_path, *(figure.draw_figure(place.results) for figure in figures)
 
 
 def smoke_place():

@@ -130,6 +130,8 @@ def _configs():
     for model in ("fc", "conv"):
         changes = colour | {"model": model, "max_shift": 1, "optimizer": "muon"}
         yield f"whole image in colour, {model}", Config(**_TINY | changes)
+    layers = {"num_filter_layers": 3, "filter_size": 2, "filter_stride": 1}
+    yield "whole image, three layers", Config(**_TINY | layers | {"model": "conv"})
 
 
 CONFIGS = dict(_configs())

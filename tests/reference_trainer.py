@@ -60,10 +60,14 @@ def initial_params(config, rng):
         linear("fc.W_1", height * width * c.channels, c.fc_size, bias="fc.b_1")
         linear("fc.W_2", c.fc_size, c.fc_size, bias="fc.b_2")
     else:
-        size = c.filter_size
-        places = len(filter_places(config))
-        linear("conv.W_f", size * size * c.channels, c.num_filters, bias="conv.b_f")
-        linear("conv.W_h", places * c.num_filters, c.fc_size, bias="conv.b_h")
+        sides, channels = c.scene_shape, c.channels
+        for number in filter_layers(config):
+            inputs = c.filter_size**2 * channels
+            weight, bias = f"conv.W_f{number}", f"conv.b_f{number}"
+            linear(weight, inputs, c.num_filters, bias=bias)
+            sides = [len(range(*filter_starts(side, config))) for side in sides]
+            channels = c.num_filters
+        linear("conv.W_h", math.prod(sides) * channels, c.fc_size, bias="conv.b_h")
     linear("action.W_a", c.fc_size, c.num_classes, gain=1.0, bias="action.b_a")
     return params
 
@@ -219,15 +223,14 @@ def look(params, image, config, locate=None, seen=None):
     return row
 
 
-def filter_places(config):
-    """Return the top left corners at which filters are applied."""
-    size, stride = config.filter_size, config.filter_stride
-    height, width = config.scene_shape
-    return [
-        (y, x)
-        for y in range(0, height - size + 1, stride)
-        for x in range(0, width - size + 1, stride)
-    ]
+def filter_layers(config):
+    """Return what follows the names of the parameters of each layer of filters."""
+    return ["", *range(2, config.num_filter_layers + 1)]
+
+
+def filter_starts(side, config):
+    """Return the arguments of range at which filters are applied along a side."""
+    return 0, side - config.filter_size + 1, config.filter_stride
 
 
 def whole_image(p, image, config):
@@ -235,11 +238,13 @@ def whole_image(p, image, config):
     if config.model == "fc":
         h = rectify(image.ravel() @ p["fc.W_1"] + p["fc.b_1"])
         return rectify(h @ p["fc.W_2"] + p["fc.b_2"])
-    size, features = config.filter_size, []
-    for y, x in filter_places(config):
-        patch = image[y : y + size, x : x + size].ravel()
-        features.append(rectify(patch @ p["conv.W_f"] + p["conv.b_f"]))
-    return rectify(np.concatenate(features) @ p["conv.W_h"] + p["conv.b_h"])
+    size, x = config.filter_size, image
+    for number in filter_layers(config):
+        W, b = p[f"conv.W_f{number}"], p[f"conv.b_f{number}"]
+        rows, columns = (range(*filter_starts(side, config)) for side in x.shape[:2])
+        patches = [[x[i : i + size, j : j + size] for j in columns] for i in rows]
+        x = np.array([[rectify(q.ravel() @ W + b) for q in row] for row in patches])
+    return rectify(x.ravel() @ p["conv.W_h"] + p["conv.b_h"])
 
 
 def roll_out(params, images, rng, config, std, num_rollouts):

@@ -16,7 +16,7 @@ from ramnp import reproduce, train
 from ramnp.datasets import mnist
 from ramnp.learning.recipes import make_config
 from ramnp.runs import run_folder
-from ramnp.study import error_by_glimpses, jobs, rows
+from ramnp.study import error_by_cost, error_by_glimpses, jobs, rows
 from ramnp.support import signals
 from ramnp.support.errors import UserError
 from tests.helpers import TINY_RUN, Inline
@@ -50,9 +50,9 @@ def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
         return jobs.Outcome(train.main([*options, "--run", folder, *resumed]), "")
 
     # Drawing takes longer than all the rest, and has its own tests.
-    monkeypatch.setattr(
-        error_by_glimpses, "draw_figure", lambda results: f"{results}/glimpses.png"
-    )
+    for figure in (error_by_glimpses, error_by_cost):
+        path = f"{{}}/{figure.FIGURE}".format
+        monkeypatch.setattr(figure, "draw_figure", path)
     load = mnist.load
     monkeypatch.setattr(
         mnist, "load", lambda data=None, **named: load(data or digits_file, **named)
@@ -78,7 +78,7 @@ def test_missing_rows_are_trained_and_none_twice(tiny_study, tmp_path, capsys):
     assert printed[0] == "runs to do: 2, done before: 0"
     assert printed[-2:] == [
         "the table: results/TABLE.md",
-        "the figure: results/glimpses.png",
+        "the figures: results/glimpses.png, results/cost.png",
     ]
     for row in ("conv", "best"):
         (line,) = [line for line in printed if line.startswith(f"1a {row} seed 0: ")]
@@ -117,10 +117,12 @@ def test_a_damaged_result_is_reported_before_any_run(tiny_study, tmp_path):
 
 
 def test_only_table_trains_nothing(tiny_study, tmp_path, capsys):
-    """It rebuilds the table and the figure from the results there are."""
+    """It rebuilds the table and the figures from the results there are."""
     assert reproduce.main(["--only-table"]) == 0
     assert tiny_study == []
-    assert capsys.readouterr().out == "results/TABLE.md\nresults/glimpses.png\n"
+    assert capsys.readouterr().out == (
+        "results/TABLE.md\nresults/glimpses.png\nresults/cost.png\n"
+    )
     assert "not run yet" in (tmp_path / "results/TABLE.md").read_text()
 
 
@@ -176,7 +178,7 @@ def test_the_chosen_jobs_are_ordered_by_seed():
         f"2b {row} seed 0"
         for row in (
             *("conv", "ram-4", "ram-6", "ram-8", "random-8"),
-            *("quick", "quick-plain", "best", "best-plain"),
+            *("quick", "quick-plain", "best", "best-plain", "conv-best"),
         )
     ]
     assert names_of("--table", "all", "--rows", "best", "ram-7", "--seeds", "2") == [

@@ -3,7 +3,8 @@
     f = Rect(Conv(x)),  h = Rect(Linear(f))
 
 A convolution is the same linear map at every place of a grid: one row per patch,
-times one column per filter. Patches lie within the image.
+times one column per filter. Patches lie within the image. The paper has one layer of
+filters; each further one sees the grid below it as an image with a channel per filter.
 """
 
 import math
@@ -28,27 +29,35 @@ def grid_shape(image_shape: tuple[int, ...], filter_size: int, stride: int) -> t
 
 def shapes(
     image_shape: tuple[int, ...],
+    num_layers: int,
     num_filters: int,
     filter_size: int,
     stride: int,
     h_size: int,
 ) -> dict:
-    """Return {name: shape}: filter² pixels to filters, places · filters to h.
+    """Return {name: shape}: filter² · channels to filters, places · filters to h.
 
     image_shape is (height, width) or, in colour, (height, width, C).
     """
-    places = math.prod(grid_shape(image_shape, filter_size, stride))
-    return {
-        "W_f": (filter_size**2 * math.prod(image_shape[2:]), num_filters),
-        "b_f": (num_filters,),
-        "W_h": (places * num_filters, h_size),
-        "b_h": (h_size,),
-    }
+    found = {}
+    for layer in range(1, num_layers + 1):
+        W, b = _names(layer)
+        found[W] = (filter_size**2 * math.prod(image_shape[2:]), num_filters)
+        found[b] = (num_filters,)
+        image_shape = (*grid_shape(image_shape, filter_size, stride), num_filters)
+    return found | {"W_h": (math.prod(image_shape), h_size), "b_h": (h_size,)}
+
+
+def _names(layer):
+    """Return the names of the weights and biases of a layer of filters, from 1 on."""
+    number = layer if layer > 1 else ""
+    return f"W_f{number}", f"b_f{number}"
 
 
 def init(
     rng: np.random.Generator,
     image_shape: tuple[int, ...],
+    num_layers: int,
     num_filters: int,
     filter_size: int,
     stride: int,
@@ -56,21 +65,20 @@ def init(
     dtype: type = np.float32,
 ) -> dict:
     """Return parameters of the shapes above."""
-    sizes = shapes(image_shape, num_filters, filter_size, stride, h_size)
+    sizes = shapes(image_shape, num_layers, num_filters, filter_size, stride, h_size)
     return {name: init_array(rng, shape, dtype) for name, shape in sizes.items()}
 
 
 def forward(params: dict, images: np.ndarray, stride: int) -> tuple[np.ndarray, tuple]:
     """Return h (B, h) and the cache, for images (B, height, width) or (..., C)."""
-    channels = images.shape[3:]
-    size = _filter_size(len(params["W_f"]), channels)
-    axes = tuple(range(1, images.ndim))
-    windows = sliding_window_view(images, (size, size, *channels), axes)
-    patches = windows[:, ::stride, ::stride].reshape(-1, len(params["W_f"]))
-    f = relu_forward(affine_forward(patches, params["W_f"], params["b_f"]))
-    f = f.reshape(len(images), -1)
-    h = relu_forward(affine_forward(f, params["W_h"], params["b_h"]))
-    return h, (params, images.shape, stride, patches, f, h)
+    f, layers = images, []
+    for layer in range(1, len(params) // 2):
+        W, b = (params[name] for name in _names(layer))
+        f, cache = _layer_forward(f, W, b, stride)
+        layers.append(cache)
+    x = f.reshape(len(images), -1)
+    h = relu_forward(affine_forward(x, params["W_h"], params["b_h"]))
+    return h, (params, layers, x, h)
 
 
 def backward(
@@ -80,32 +88,55 @@ def backward(
 
     Nothing trains below the image: with_inputs=False returns () in its place.
     """
-    params, image_shape, stride, patches, f, h = cache
+    params, layers, x, h = cache
     grads = {}
     dz_h = relu_backward(dh, h)
-    df, grads["W_h"], grads["b_h"] = affine_backward(dz_h, f, params["W_h"])
-    dz_f = relu_backward(df, f).reshape(len(patches), -1)
-    grads["W_f"], grads["b_f"] = affine_weights_backward(dz_f, patches)
-    if not with_inputs:
-        return (), grads
-    return (_patches_backward(dz_f @ params["W_f"].T, image_shape, stride),), grads
+    df, grads["W_h"], grads["b_h"] = affine_backward(dz_h, x, params["W_h"])
+    for layer in reversed(range(1, len(layers) + 1)):
+        W, b = _names(layer)
+        df, grads[W], grads[b] = _layer_backward(
+            df, layers[layer - 1], with_inputs or layer > 1
+        )
+    return ((df,) if with_inputs else ()), grads
 
 
-def _patches_backward(dpatches, image_shape, stride):
-    """Return dimages: each row of dpatches added to the pixels of its patch."""
-    channels = image_shape[3:]
+def _layer_forward(x, W, b, stride):
+    """Return f (B, rows, columns, filters) and the cache, for x (B, height, width, ...)."""
+    channels = x.shape[3:]
+    size = _filter_size(len(W), channels)
+    axes = tuple(range(1, x.ndim))
+    windows = sliding_window_view(x, (size, size, *channels), axes)
+    windows = windows[:, ::stride, ::stride]
+    patches = windows.reshape(-1, len(W))
+    f = relu_forward(affine_forward(patches, W, b))
+    f = f.reshape(*windows.shape[:3], -1)
+    return f, (x.shape, W, stride, patches, f)
+
+
+def _layer_backward(df, cache, with_inputs):
+    """Return dx (or None), dW and db, for df of as many values as f."""
+    x_shape, W, stride, patches, f = cache
+    dz = relu_backward(df.reshape(f.shape), f).reshape(len(patches), -1)
+    dW, db = affine_weights_backward(dz, patches)
+    dx = _patches_backward(dz @ W.T, x_shape, stride) if with_inputs else None
+    return dx, dW, db
+
+
+def _patches_backward(dpatches, x_shape, stride):
+    """Return dx: each row of dpatches added to the pixels of its patch."""
+    channels = x_shape[3:]
     size = _filter_size(dpatches.shape[1], channels)
-    rows, columns = grid_shape(image_shape[1:], size, stride)
+    rows, columns = grid_shape(x_shape[1:], size, stride)
     dpatches = dpatches.reshape(-1, rows, columns, size, size, *channels)
-    dimages = np.zeros(image_shape, dpatches.dtype)
+    dx = np.zeros(x_shape, dpatches.dtype)
     # Patches overlap, but no two have the same pixel at the same offset.
     for y in range(size):
         for x in range(size):
-            pixels = dimages[:, y:, x:]
+            pixels = dx[:, y:, x:]
             pixels[:, : rows * stride : stride, : columns * stride : stride] += (
                 dpatches[:, :, :, y, x]
             )
-    return dimages
+    return dx
 
 
 def _filter_size(num_inputs, channels):

@@ -37,8 +37,14 @@ def _network(config):
     """Return the network that config.model names, and its sizes."""
     if config.model == "fc":
         return fully_connected_network, (config.input_shape, config.fc_size)
-    filters = config.num_filters, config.filter_size, config.filter_stride
-    return convolutional_network, (config.input_shape, *filters, config.fc_size)
+    return convolutional_network, (
+        config.input_shape,
+        config.num_filter_layers,
+        config.num_filters,
+        config.filter_size,
+        config.filter_stride,
+        config.fc_size,
+    )
 
 
 def rollout(

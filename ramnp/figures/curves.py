@@ -1,4 +1,4 @@
-"""curves.png, the metrics of training, and the errors by number of glimpses."""
+"""curves.png, the metrics of training, and errors by number of glimpses or by cost."""
 
 import math
 from typing import NamedTuple
@@ -58,11 +58,11 @@ PANELS = (
 
 
 class Line(NamedTuple):
-    """Errors in percent by numbers of glimpses."""
+    """Errors in percent by something else."""
 
     name: str
     colour: str  # a key of COLOURS
-    glimpses: list
+    x: list
     errors: list
     marker: str = "o-"
 
@@ -92,16 +92,17 @@ def draw_curves(history, path, title=""):
 
 
 @styled
-def draw_error_by_glimpses(panels, path):
-    """Draw the Lines of each panel, {title: [Line]}, as a PNG."""
+def draw_errors(panels, path, label, log=False):
+    """Draw the Lines of each panel, {title: [Line]}, as a PNG; log: x is logarithmic."""
     figure = Figure(figsize=(7.5, 6.2), layout="constrained")
     legend = {}
     for ax, (title, lines) in zip(figure.subplots(2, 2).flat, panels.items()):
-        for name, colour, glimpses, errors, marker in lines:
+        for name, colour, x, errors, marker in lines:
             style = {"ms": 4, "color": COLOURS[colour], "label": name}
-            legend[name], *_ = ax.plot(glimpses, errors, marker, **style)
-        _finish(ax, title, "error (%)", "glimpses", 9)
-        _log_scale(ax)
+            legend[name], *_ = ax.plot(x, errors, marker, **style)
+        _finish(ax, title, "error (%)", label, 9)
+        for axis in "xy" if log else "y":
+            _log_scale(ax, axis)
     handles = [*legend.values()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     save(figure, path)
@@ -176,14 +177,15 @@ def _add_legend(ax, count):
     ax.legend(loc="upper right", ncols=columns, **style)
 
 
-def _log_scale(ax):
-    """Make the axis of values logarithmic, with as many plain numbers as it has room."""
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
+def _log_scale(ax, axis="y"):
+    """Make an axis logarithmic, with as many plain numbers as it has room."""
+    ax.set(**{f"{axis}scale": "log"})
+    low, high = getattr(ax, f"get_{axis}lim")()
     subs = (1, 2, 5) if high < 1000 * low else (1,)
-    ax.yaxis.set_major_locator(LogLocator(subs=subs))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter("{x:g}")
+    axis = getattr(ax, f"{axis}axis")
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")
 
 
 def _finite(rows, metric):

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 
 from ramnp.agent.location_network import BOUNDS
+from ramnp.comparison.convolutional_network import grid_shape
 from ramnp.learning.choices import CHOICES
 from ramnp.support.errors import UserError
 
@@ -187,7 +188,10 @@ class Config:
 
     # Comparison networks
     fc_size: int = _units(256, "units of each fully connected layer of fc and conv")
-    num_filters: int = _units(16, "filters of conv")
+    num_filter_layers: int = _setting(
+        1, "layers of filters of conv, all alike", low=1, high=16
+    )
+    num_filters: int = _units(16, "filters of each layer of conv")
     filter_size: int = _pixels(10, "side of a filter of conv in pixels", low=1)
     filter_stride: int = _setting(5, "stride of the filters of conv in pixels", low=1)
 
@@ -279,6 +283,18 @@ class Config:
                 f"--filter-size {self.filter_size} is too large for images of "
                 f"{height} x {width} pixels: make it {min(height, width)} or less"
             )
+        if self.model == "conv":
+            shape = self.scene_shape
+            for layer in range(2, self.num_filter_layers + 1):
+                shape = grid_shape(shape, self.filter_size, self.filter_stride)
+                if self.filter_size > min(shape):
+                    raise UserError(
+                        f"--num-filter-layers {self.num_filter_layers}: layer {layer} "
+                        "of filters of {0} x {0} would see {1} x {2} places: lower it, "
+                        "--filter-size or --filter-stride".format(
+                            self.filter_size, *shape
+                        )
+                    )
         if self.weight_decay * self.learning_rate > 1:
             raise UserError(
                 f"--weight-decay {self.weight_decay} times --learning-rate "

@@ -297,13 +297,16 @@ NETWORKS = {
         network(fully_connected_network, ((4, 5), 6), {"images": (3, 4, 5)})
     ),
     "convolutional": network(
-        convolutional_network, ((7, 5), 4, 3, 2, 6), {"images": (3, 7, 5)}, stride=2
+        convolutional_network, ((7, 5), 1, 4, 3, 2, 6), {"images": (3, 7, 5)}, stride=2
     ),
     "convolutional, colour": network(
         convolutional_network,
-        ((6, 5, 3), 4, 3, 2, 7),
+        ((6, 5, 3), 1, 4, 3, 2, 7),
         {"images": (2, 6, 5, 3)},
         stride=2,
+    ),
+    "convolutional, three layers": network(
+        convolutional_network, ((9, 8), 3, 4, 2, 1, 6), {"images": (2, 9, 8)}, stride=1
     ),
 }
 

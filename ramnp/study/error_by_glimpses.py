@@ -20,7 +20,7 @@ def draw_figure(results):
     }
     make_folder(results)
     path = os.path.join(results, FIGURE)
-    curves.draw_error_by_glimpses(panels, path)
+    curves.draw_errors(panels, path, "glimpses")
     return path
 
 

@@ -15,6 +15,15 @@ from ramnp.support.files import make_folder, write_atomically
 
 # The paper does not say how long it trained its comparison networks.
 _COMPARISON = {"recipe": "quick", "epochs": 60}
+# What a network that sees the whole image can do with no more parameters than `best`.
+_DEEP = {
+    "recipe": "best",
+    "model": "conv",
+    "num_filters": 64,
+    "filter_size": 3,
+    "filter_stride": 2,
+    "epochs": 20,
+}
 _NO_AUGMENTATION = {"deformation": 0.0, "max_shift": 0}
 _REMEDY = "restore it, or remove its folder to train again"
 
@@ -60,9 +69,10 @@ def seed_folder(row_folder, config):
 def row_names(table):
     """Return the names of a table's rows: the paper's, and our quick and best.
 
-    `quick-plain` and `best-plain` are trained without augmentation.
+    `quick-plain` and `best-plain` are trained without augmentation, `conv-best` is a
+    convolutional network of several layers.
     """
-    ours = "quick", "quick-plain", "best", "best-plain"
+    ours = "quick", "quick-plain", "best", "best-plain", "conv-best"
     return [*PAPER_ERRORS[TABLES[table]], *ours]
 
 
@@ -74,14 +84,16 @@ def row_config(table, row, **changes):
     settings = {
         "fc": _COMPARISON | {"model": "fc", "fc_size": size},
         "conv": _COMPARISON | {"model": "conv"},
+        "conv-best": _DEEP | {"num_filter_layers": 3 if table == "1a" else 4},
         "ram": {"recipe": "paper", "num_glimpses": size},
         # The agent of the row "best", with random locations.
         "random": {"recipe": "best", "num_glimpses": size} | randomly,
         "quick": {"recipe": "quick"},
         "best": {"recipe": "best"},
-    }[kind]
+    }
     plain = _NO_AUGMENTATION if rest == "plain" else {}
-    return make_config(TABLES[table], **(settings | plain | changes))
+    settings = settings[row if row in settings else kind] | plain
+    return make_config(TABLES[table], **(settings | changes))
 
 
 def train_options(config, data=None):

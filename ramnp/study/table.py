@@ -31,7 +31,8 @@ deterministic. *REINFORCE into core*: whether it also trains the core and the gl
 *Minutes* is the mean time of a run on a machine shared with other runs.
 The rows `ram` are trained as in the paper; `quick` and `best` with the recipes of these names; `random` is `best` with
 random glimpses; `quick-plain` and `best-plain` are without augmentation, where the others deform (`--deformation`) or
-shift (`--max-shift`) training digits; test digits are never augmented. The command reproduces the first seed.
+shift (`--max-shift`) training digits; test digits are never augmented. `conv-best` is a larger convolutional network
+with the recipe `best`. The command reproduces the first seed.
 """
 _QUICK = """
 ## The recipe quick
@@ -149,7 +150,8 @@ def _model(row, config):
     if config.model == "fc":
         return f"FC 2 × {config.fc_size}"
     if config.model == "conv":
-        return "convolutional, 2 layers"
+        layers = 1 + config.num_filter_layers
+        return f"convolutional, {layers} layers{_augmented(config)}"
     kind = row.partition("-")[0]
     ours = f"our {kind} RAM" if kind in ("quick", "best") else "RAM"
     looks = "random " if config.policy == "random" else ""

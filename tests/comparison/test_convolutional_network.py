@@ -12,8 +12,9 @@ GRIDS = {(3, 2): (4, 3), (4, 2): (3, 2), (2, 3): (3, 2), (7, 5): (1, 1)}
 
 
 def drawn(rng, size, stride):
-    """Parameters, images and dh of order 1."""
-    params = convolutional_network.init(rng, (HEIGHT, WIDTH), FILTERS, size, stride, H)
+    """Parameters of one layer of filters, images and dh of order 1."""
+    sizes = (HEIGHT, WIDTH), 1, FILTERS, size, stride, H
+    params = convolutional_network.init(rng, *sizes)
     images = rng.standard_normal((B, HEIGHT, WIDTH))
     return order_one(rng, params), images, rng.standard_normal((B, H))
 
@@ -53,7 +54,7 @@ def test_contract(rng, size, stride, channels):
     assert_contract(
         rng,
         convolutional_network,
-        ((HEIGHT, WIDTH, *channels), FILTERS, size, stride, H),
+        ((HEIGHT, WIDTH, *channels), 1, FILTERS, size, stride, H),
         shapes,
         {"images": (B, HEIGHT, WIDTH, *channels)},
         (B, H),
@@ -62,11 +63,54 @@ def test_contract(rng, size, stride, channels):
     )
 
 
+def test_contract_of_three_layers(rng):
+    """Each further layer has a channel per filter of the one below."""
+    shapes = {
+        "W_f": (4 * 3, FILTERS),
+        "b_f": (FILTERS,),
+        "W_f2": (4 * FILTERS, FILTERS),
+        "b_f2": (FILTERS,),
+        "W_f3": (4 * FILTERS, FILTERS),
+        "b_f3": (FILTERS,),
+        "W_h": (6 * 4 * FILTERS, H),  # 9 x 7 places, less one per layer
+        "b_h": (H,),
+    }
+    assert_contract(
+        rng,
+        convolutional_network,
+        ((HEIGHT, WIDTH, 3), 3, FILTERS, 2, 1, H),
+        shapes,
+        {"images": (B, HEIGHT, WIDTH, 3)},
+        (B, H),
+        (1,),
+        skips=True,
+    )
+
+
+def test_each_layer_of_filters_is_the_first_of_the_grid_below(rng):
+    """Two layers are one layer over what the first one yields."""
+    sizes = FILTERS, 3, 2, H
+    images = rng.standard_normal((B, 15, 11))
+    params = convolutional_network.init(rng, (15, 11), 2, *sizes, np.float64)
+    params = order_one(rng, params)
+    places = np.prod(convolutional_network.grid_shape((15, 11), 3, 2)) * FILTERS
+    # The identity as the map to h shows the filters' values themselves.
+    first = {name: params[name] for name in ("W_f", "b_f")}
+    first |= {"W_h": np.eye(places), "b_h": np.zeros(places)}
+    f, _ = convolutional_network.forward(first, images, 2)
+    upper = {name: params[name] for name in ("W_h", "b_h")}
+    upper = {"W_f": params["W_f2"], "b_f": params["b_f2"]} | upper
+    expected, _ = convolutional_network.forward(upper, f.reshape(B, 7, 5, FILTERS), 2)
+    h, _ = convolutional_network.forward(params, images, 2)
+    assert np.allclose(h, expected)
+    assert 0 < (h == 0).mean() < 1
+
+
 def test_no_loop_over_images_places_or_filters(rng):
     """Python does as much for a large batch with many filters as for a small one."""
 
     def pass_through(count, filters, side):
-        params = convolutional_network.init(rng, (side, side), filters, 3, 2, H)
+        params = convolutional_network.init(rng, (side, side), 2, filters, 2, 2, H)
         images = rng.random((count, side, side), np.float32)
 
         def both_ways():

@@ -166,7 +166,8 @@ def test_curves_of_nothing_are_empty(tmp_path):
         picture.load()
 
 
-def test_errors_by_glimpses_are_drawn_as_they_are(tmp_path, drawn):
+@pytest.mark.parametrize("log", [False, True])
+def test_errors_are_drawn_as_they_are(tmp_path, drawn, log):
     """A panel for each title, with every line under its name, and one legend."""
     lines = {
         "one": [
@@ -178,10 +179,12 @@ def test_errors_by_glimpses_are_drawn_as_they_are(tmp_path, drawn):
         "four": [],
     }
     path = tmp_path / "glimpses.png"
-    curves.draw_error_by_glimpses(lines, path)
+    curves.draw_errors(lines, path, "glimpses", log)
     (figure,) = drawn
     for ax, (title, expected) in zip(figure.axes, lines.items(), strict=True):
         assert ax.get_title(loc="left") == title
+        assert ax.get_xlabel() == "glimpses"
+        assert ax.get_xscale() == ("log" if log else "linear")
         assert len(ax.lines) == len(expected)
         for line, (name, colour, glimpses, errors, _) in zip(ax.lines, expected):
             assert line.get_label() == name

@@ -160,6 +160,17 @@ def test_filters_larger_than_the_image():
     Config(filter_size=29)
 
 
+def test_filters_larger_than_the_grid_below():
+    """60 pixels have 29, 14, 6, 2 and no places of 3 x 3, two pixels apart."""
+    layers = {"model": "conv", "canvas_size": 60, "filter_size": 3, "filter_stride": 2}
+    Config(**layers, num_filter_layers=4)
+    message = refused(**layers, num_filter_layers=7)
+    assert message.startswith("--num-filter-layers 7: layer 5 ")
+    assert "3 x 3 would see 2 x 2 places" in message
+    assert refused(num_filter_layers=0) and refused(num_filter_layers=17)
+    Config(**layers | {"model": "ram"}, num_filter_layers=7)
+
+
 def test_a_bounded_mean_by_its_former_name():
     """Scripts and files of before say locator_tanh."""
     for tanh, bound in ((True, "tanh"), (False, "none")):

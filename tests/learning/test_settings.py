@@ -74,6 +74,7 @@ TABLE = {
     "resize": (True, set()),  # when the data are read
     "invert": (True, set()),
     "fc_size": (5, WEIGHTS - {"later locations"}, FC),
+    "num_filter_layers": (2, WEIGHTS - {"later locations"}, CONV | {"filter_size": 2}),
     "num_filters": (3, WEIGHTS - {"later locations"}, CONV),
     "filter_size": (2, WEIGHTS - {"later locations"}, CONV),
     "filter_stride": (1, WEIGHTS - {"later locations"}, CONV),

@@ -17,12 +17,13 @@ def panels(monkeypatch):
     """The latest drawing: {title: {name: (glimpses, errors)}}."""
     drawn = {}
 
-    def draw(panels, path):
+    def draw(panels, path, label):
+        assert label == "glimpses"
         drawn.clear()
         for title, lines in panels.items():
             drawn[title] = {n: ([*x], [*map(float, y)]) for n, _, x, y, _ in lines}
 
-    monkeypatch.setattr(curves, "draw_error_by_glimpses", draw)
+    monkeypatch.setattr(curves, "draw_errors", draw)
     return drawn
 
 

@@ -54,6 +54,18 @@ def test_a_row_is_what_its_name_says(table, row):
         recipe = row.removesuffix("-plain")
         assert config == make_config(task, recipe, deformation=0.0, max_shift=0)
         return
+    if row == "conv-best":
+        found = {
+            name: getattr(config, name) for name in ("recipe", "model", "deformation")
+        }
+        best = make_config(task, "best")
+        assert found == {
+            "recipe": "best",
+            "model": "conv",
+            "deformation": best.deformation,
+        }
+        assert config.num_filter_layers == (3 if table == "1a" else 4)
+        return
     assert paper_row(config) == row
     glimpses = {"num_glimpses": config.num_glimpses}
     same = {
