@@ -1,8 +1,10 @@
 """Fixtures for all tests."""
 
+import os
 import signal
 import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,9 +18,12 @@ from ramnp.learning import optimizers
 from ramnp.learning.predictor import Agent
 from ramnp.proofs import suite
 from ramnp.runs import run_folder
+from ramnp.study import speed
+from ramnp.support import files, process
 from ramnp.support.signals import SIGNALS
 from tests import grid
 from tests.helpers import TINY_RUN, small_config, small_split, write_digits
+from tests.processes import copy_run
 
 
 def refuse_network(event, arguments):
@@ -42,6 +47,10 @@ def refuse_network(event, arguments):
 
 loopback = False  # whether the present test has that mark
 sys.addaudithook(refuse_network)
+
+# Several processes test at a time: with threads of BLAS as well, they would wait for
+# each other's cores.
+_one_thread = process._blas().limit(limits=1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -95,16 +104,48 @@ def digits_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished_run(digits_file, tmp_path_factory):
-    """The folder of a tiny run that is over."""
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    assert train.main([*TINY_RUN, "--data", digits_file, "--run", str(folder)]) == 0
-    return folder
+    """The folder of a tiny run that is over, trained once for all workers of xdist."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "finished"
+    with open(shared / "finished.lock", "w") as lock:
+        while not files._try_lock(lock):
+            time.sleep(0.05)
+        if not folder.exists():
+            options = ["--data", digits_file, "--run", str(folder)]
+            assert train.main([*TINY_RUN, *options]) == 0
+    return copy_run(folder, tmp_path_factory.mktemp("runs") / "tiny")
 
 
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures take longer than all the rest of a tiny run."""
     monkeypatch.setattr(run_folder, "draw", lambda *arguments: [])
+
+
+@pytest.fixture
+def no_pictures_in_processes(no_pictures, tmp_path_factory, monkeypatch):
+    """Nor in the processes that the test starts; Python runs sitecustomize.py first."""
+    folder = tmp_path_factory.mktemp("no pictures")
+    (folder / "sitecustomize.py").write_text(NO_PICTURES)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", process.search_path())
+
+
+@pytest.fixture
+def brief_measurements(monkeypatch):
+    """Measure the speed of less work."""
+    for name, value in {"STEPS": 1, "PREDICTED": 50, "LOOKS": 2, "SQUARE": 128}.items():
+        monkeypatch.setattr(speed, name, value)
+
+
+NO_PICTURES = f"""
+import os
+if {process.WORKER!r} not in os.environ:
+    from ramnp.runs import run_folder
+    run_folder.draw = lambda *arguments: []
+"""
 
 
 @pytest.fixture
