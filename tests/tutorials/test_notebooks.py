@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 
 import pytest
+from matplotlib import pyplot
 
 from tutorials import build
 
@@ -44,27 +46,32 @@ def outputs(notebook, kind):
         for name in SOURCES
     ],
 )
-def test_source_runs_and_prints_what_its_notebook_shows(name, tmp_path, request):
-    """As a plain script, from anywhere, without Jupyter, its asserts hold.
+def test_source_runs_and_prints_what_its_notebook_shows(
+    name, tmp_path, monkeypatch, capsys
+):
+    """Without Jupyter, from anywhere, its asserts hold, and it writes no file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(build.HERE), *sys.path])
+    monkeypatch.delitem(sys.modules, "common", raising=False)  # it sets the style
+    with pyplot.rc_context({"backend": "agg"}):
+        runpy.run_path(str(SOURCES[name]), run_name="__main__")
+    pyplot.close("all")
+    found = capsys.readouterr().out
+    printed = "".join(text(o["text"]) for o in outputs(read(name), "stream"))
+    assert NUMBER.sub("#", found) == NUMBER.sub("#", printed)
+    for one, shown in zip(NUMBER.findall(found), NUMBER.findall(printed)):
+        assert alike(float(one), float(shown), name), (one, shown)
+    assert not list(tmp_path.iterdir())
 
-    Its warnings are errors, as in all tests, unless pytest was called with another -W.
-    """
-    warned = request.config.getoption("pythonwarnings") or ["error"]
-    environment = os.environ | {"MPLBACKEND": "agg", "OPENBLAS_NUM_THREADS": "1"}
+
+def test_a_source_is_a_plain_script(tmp_path):
+    """All of them begin alike: the first is run as a reader would."""
+    command = [sys.executable, SOURCES[OVERVIEW]]
+    environment = os.environ | {"MPLBACKEND": "agg"}
     run = subprocess.run(
-        [sys.executable, *(f"-W{words}" for words in warned), SOURCES[name]],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
+        command, cwd=tmp_path, env=environment, check=False, capture_output=True
     )
     assert run.returncode == 0, run.stderr
-    printed = "".join(text(o["text"]) for o in outputs(read(name), "stream"))
-    assert NUMBER.sub("#", run.stdout) == NUMBER.sub("#", printed)
-    for found, shown in zip(NUMBER.findall(run.stdout), NUMBER.findall(printed)):
-        assert alike(float(found), float(shown), name), (found, shown)
     assert not list(tmp_path.iterdir())
 
 
@@ -114,8 +121,7 @@ def test_notebook_was_executed_from_top_to_bottom(name):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_picture_is_described(name):
-    """Each picture is an image with its caption as alternative text, also in a page."""
-    nbconvert = pytest.importorskip("nbconvert")  # of the extra tutorials
+    """Each picture is an image with its caption as alternative text."""
     notebook = read(name)
     pictures = 0
     for cell, below in zip(notebook["cells"], notebook["cells"][1:]):
@@ -133,11 +139,18 @@ def test_every_picture_is_described(name):
         kinds = {kind for o in cell.get("outputs", []) for kind in o.get("data", {})}
         assert not kinds & {"image/png", "image/svg+xml"}
     assert pictures >= 2
-    page, _ = nbconvert.HTMLExporter().from_filename(
-        str(SOURCES[name].with_suffix(".ipynb"))
-    )
-    found = re.findall('<img [^>]*?alt="([^"]*)"', page)
-    assert len([words for words in found if len(words) > 80]) == pictures
+
+
+def test_pictures_are_described_in_a_page():
+    """The descriptions of a notebook's pictures survive the conversion to HTML."""
+    nbconvert = pytest.importorskip("nbconvert")  # of the extra tutorials
+    path = SOURCES[OVERVIEW].with_suffix(".ipynb")
+    page, _ = nbconvert.HTMLExporter().from_filename(str(path))
+    shown = outputs(read(OVERVIEW), "display_data")
+    pages = "".join(text(o["data"].get("text/html", "")) for o in shown)
+    described = IMAGE.findall(pages)
+    assert described == re.findall('<img [^>]*?alt="([^"]{80,})"', page)
+    assert len(described) >= 2
 
 
 @pytest.mark.parametrize("name", SOURCES)
