@@ -1,6 +1,6 @@
 """Every file of docs/CHANGE.md runs unchanged, with one thread and with two."""
 
-import os
+import importlib
 import re
 import subprocess
 import sys
@@ -12,42 +12,27 @@ import ramnp
 from ramnp import train
 from ramnp.learning import choices
 from ramnp.runs import run_folder
-from ramnp.support import checkpoint, process
+from ramnp.support import checkpoint
 from ramnp.support.errors import CheckpointError
 from tests.helpers import TINY_RUN
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "CHANGE.md").read_text("utf-8")
-NO_PICTURES = f"""
-import os
-if {process.WORKER!r} not in os.environ:
-    from ramnp.runs import run_folder
-    run_folder.draw = lambda *given: []
-"""
 FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, flags=re.DOTALL))
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, no_pictures_in_processes):
     """A folder with all files of the page."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, "utf-8")
-    # Python runs it first: pictures take longer than all the rest of a tiny run.
-    (tmp_path / "sitecustomize.py").write_text(NO_PICTURES)
     return tmp_path
 
 
 def call(folder, *arguments):
     """Run Python in a folder; return what it prints."""
-    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
+    command = [sys.executable, *arguments]
+    return subprocess.check_output(command, cwd=folder, text=True)
 
 
 def weights_of(folder, run):
@@ -68,23 +53,28 @@ def unchanged(digits_file, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("name", "setting"),
+    ("name", "setting", "choice"),
     [
-        ("my_reward.py", "--reward=probability"),
-        ("my_optimizer.py", "--optimizer=lion"),
-        ("my_core.py", "--core=leaky"),
-        ("my_sensor.py", "--sensor=contrast"),
+        ("my_reward", "reward", "probability"),
+        ("my_optimizer", "optimizer", "lion"),
+        ("my_core", "core", "leaky"),
+        ("my_sensor", "sensor", "contrast"),
     ],
 )
-def test_a_change_of_ones_own_trains(name, setting, folder, digits_file, unchanged):
-    """It changes the weights, and one thread gives the same bits as two."""
-    assert name in FILES
-    options = [*TINY_RUN, "--epochs=1", "--data", digits_file]
-    weights = []
-    for threads in "12":
-        call(folder, name, *options, setting, "--threads", threads, "--run", threads)
-        weights.append(weights_of(folder, threads))
-    assert weights[0] == weights[1] != unchanged
+def test_a_change_of_ones_own_trains(
+    name, setting, choice, folder, digits_file, unchanged, monkeypatch
+):
+    """As a script with two threads, as a module with one: the same bits, and others."""
+    options = [*TINY_RUN, "--epochs=1", "--data", digits_file, f"--{setting}={choice}"]
+    call(folder, f"{name}.py", *options, "--threads=2", "--run", "script")
+    monkeypatch.syspath_prepend(folder)
+    importlib.import_module(name)
+    try:
+        train.main([*options, "--threads=1", "--run", str(folder / "module")])
+    finally:
+        del choices.CHOICES[setting][choice], sys.modules[name]
+    weights = weights_of(folder, "script")
+    assert weights == weights_of(folder, "module") != unchanged
 
 
 def test_the_proof_of_the_core_passes_and_can_fail(folder):

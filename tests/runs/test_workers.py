@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ramnp import train
 from ramnp.datasets.mnist import Digits
-from ramnp.learning import trainer
+from ramnp.learning import reinforce, trainer
 from ramnp.learning.gradient import Shard
 from ramnp.learning.state import initial
-from ramnp.runs import resumable, saved_state, workers
+from ramnp.runs import resumable, run_folder, saved_state, workers
 from ramnp.support import checkpoint
 from ramnp.support.errors import DataError, UserError, WorkerError
 from tests.helpers import TINY_RUN, small_config, small_split
@@ -293,8 +294,10 @@ def test_a_script_without_a_guard_runs_once_and_anywhere(tmp_path):
     assert len(line.split()) == 2 and not any(map(is_there, line.split()))
 
 
-def test_workers_end_when_the_training_process_is_killed():
-    """Within a second, by themselves; no shared memory has a name that could stay."""
+# On a busy machine, the end of a process may take its share of more than a second.
+@pytest.mark.parametrize("seconds", [10, pytest.param(1, marks=pytest.mark.slow)])
+def test_workers_end_when_the_training_process_is_killed(seconds):
+    """By themselves; no shared memory has a name that could stay."""
     named = os.listdir("/dev/shm")
     command = [sys.executable, "-c", PROGRAM.format(root=str(ROOT), steps=10**9)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -302,7 +305,7 @@ def test_workers_end_when_the_training_process_is_killed():
         time.sleep(0.1)
         process.kill()
     assert len(pids) == 2
-    wait_until(lambda: not any(map(is_alive, pids)), seconds=1)
+    wait_until(lambda: not any(map(is_alive, pids)), seconds=seconds)
     assert os.listdir("/dev/shm") == named
 
 
@@ -361,7 +364,7 @@ def test_a_second_signal_ends_all_processes_at_once(run):
     assert run.wait(timeout=10) == -signal.SIGINT
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(pid), signal.SIGCONT)
-    wait_until(lambda: not is_alive(pid), seconds=1)
+    wait_until(lambda: not is_alive(pid), seconds=10)
 
 
 def test_a_killed_worker_stops_the_command_with_one_line(run, tmp_path):
@@ -397,11 +400,11 @@ if __name__ == "__main__":
 """
 
 
-def trained_by(script, folder, digits_file, threads):
-    """Train by a script of the user's; return the parameters and the complaint."""
+def trained_by(script, folder, digits_file):
+    """Train by a script with two threads; return the parameters and the complaint."""
     options = [*TINY_RUN, "--reward=half", "--data", digits_file, "--epochs=1"]
     done = subprocess.run(
-        [sys.executable, script, *options, "--run", folder, "--threads", threads],
+        [sys.executable, script, *options, "--run", folder, "--threads=2"],
         cwd=script.parent,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -412,9 +415,22 @@ def trained_by(script, folder, digits_file, threads):
     return path.exists() and checkpoint.load(path)[0]["parameters"], done.stderr
 
 
+@pytest.fixture(scope="module")
+def trained_alone(digits_file, tmp_path_factory):
+    """The parameters trained with that reward by one process, this one."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_folder, "draw", lambda *given: [])
+        half = lambda *given: 0.5 * reinforce.final_reward(*given)  # noqa: E731
+        patch.setitem(reinforce.REWARDS, "half", half)
+        options = [*TINY_RUN, "--reward=half", "--data", digits_file, "--epochs=1"]
+        assert train.main([*options, "--run", str(folder), "--threads=1"]) == 0
+    return checkpoint.load(folder / "checkpoint.npz")[0]["parameters"]
+
+
 @pytest.mark.parametrize("place", ["module", "script"])
 def test_a_reward_from_outside_the_package_reaches_the_workers(
-    place, digits_file, tmp_path
+    place, digits_file, tmp_path, trained_alone
 ):
     """Registered in a module or in the script itself: one thread, two, the same bits."""
     script = tmp_path / "mine.py"
@@ -423,11 +439,8 @@ def test_a_reward_from_outside_the_package_reaches_the_workers(
         script.write_text("import rewards_of_mine\n" + TRAIN)
     else:
         script.write_text(REWARD + TRAIN)
-    one, two = (
-        trained_by(script, tmp_path / threads, digits_file, threads)[0]
-        for threads in "12"
-    )
-    assert one.tobytes() == two.tobytes()
+    parameters, complaint = trained_by(script, tmp_path / "run", digits_file)
+    assert parameters.tobytes() == trained_alone.tobytes(), complaint
 
 
 def test_a_reward_that_workers_do_not_find_is_refused(digits_file, tmp_path):
@@ -438,7 +451,7 @@ if __name__ == "__main__":
     reinforce.REWARDS["half"] = lambda logits, labels: half_reward(logits, labels) - 1
 """
     script.write_text(REWARD + over + TRAIN)
-    _, complaint = trained_by(script, tmp_path / "run", digits_file, "2")
+    _, complaint = trained_by(script, tmp_path / "run", digits_file)
     assert "reward is __main__.<lambda> in the process that trains" in complaint
 
 
@@ -448,5 +461,5 @@ def test_training_without_a_guard_in_a_script_that_registers_is_refused(
     """A worker imports the script: it must not start to train there."""
     script = tmp_path / "mine.py"
     script.write_text(REWARD + TRAIN.replace('if __name__ == "__main__":', "if True:"))
-    _, complaint = trained_by(script, tmp_path / "run", digits_file, "2")
+    _, complaint = trained_by(script, tmp_path / "run", digits_file)
     assert 'put the training call under if __name__ == "__main__":' in complaint
