@@ -1,6 +1,6 @@
 """Bugs planted in the source, one at a time; the tests of the same file must notice.
 
-    python -m tests.planted_bugs [FILE ...]
+    python -m tests.planted_bugs [FILE or BUG ...]
 
 prints which test notices which bug, and exits 1 if one goes unnoticed. Each bug is
 planted in a copy of the project, as if by hand: where planted_bugs.txt has lines with
@@ -46,13 +46,13 @@ def _joined(lines):
     ]
 
 
-def bugs(files=()):
-    """Return (file, name, replacements) of each bug in these files, or in all."""
+def bugs(chosen=()):
+    """Return (file, name, replacements) of the chosen bugs, by either name, or of all."""
     return [
         (file, name, replacements)
         for file, bugs_of_file in read_table().items()
-        if file in files or not files
         for name, replacements in bugs_of_file.items()
+        if not chosen or file in chosen or name in chosen
     ]
 
 
@@ -150,10 +150,10 @@ def noticed(chosen, jobs):
         yield bug, found
 
 
-def main(files):
+def main(chosen):
     """Print which test notices which bug; return 1 if one goes unnoticed."""
     missed = 0
-    for (file, name, _), test in noticed(bugs(files), os.cpu_count()):
+    for (file, name, _), test in noticed(bugs(chosen), os.cpu_count()):
         missed += not test
         print(f"{file}: {name}: {test or 'NOT NOTICED'}", flush=True)
     return 1 if missed else 0
