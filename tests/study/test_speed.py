@@ -97,7 +97,7 @@ def test_where_time_goes_adds_up():
     assert all(share > 0 for share in shares.values())
 
 
-def test_every_measurement_is_a_positive_number(digits_file):
+def test_every_measurement_is_a_positive_number(digits_file, brief_measurements):
     """Even those of a tiny measurement."""
     digits = mnist.load(digits_file)
     config = make_config("translated", num_glimpses=2, batch_size=16)
