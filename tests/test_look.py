@@ -48,7 +48,7 @@ def test_bad_input_is_one_line_that_names_it(arguments, words, picture, tmp_path
 
 
 def test_a_network_that_sees_the_whole_image_does_not_look(
-    picture, digits_file, tmp_path
+    picture, digits_file, tmp_path, no_pictures
 ):
     """One line says so."""
     options = ["--model=fc", "--epochs=1", "--data", digits_file]

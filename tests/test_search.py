@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from ramnp import search, train
+from ramnp.figures import trials
 from ramnp.study import jobs
 from ramnp.support import signals
 from ramnp.support.errors import UserError
@@ -18,6 +19,7 @@ from tests.helpers import TINY_RUN, Inline
 
 SAMPLES = ["--sample=learning_rate=log:1e-3:0.1", "--sample=h-size=uniform:8:16"]
 FIXED = [word for word in TINY_RUN if not word.startswith(("--learning", "--h-"))]
+FIXED.append("--epochs=1")
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def tiny(tmp_path, monkeypatch, digits_file, no_pictures):
         lines = (tmp_path / "found" / "TRIALS.md").read_text().splitlines()
         return code, [line for line in lines if line.startswith("| ")][2:]
 
+    monkeypatch.setattr(trials, "draw_trials", lambda *given: None)
     monkeypatch.setattr(jobs, "local_executor", inline_executor)
     monkeypatch.setattr(jobs, "supervise", supervise)
     monkeypatch.chdir(tmp_path)
@@ -71,7 +74,7 @@ def test_trials_are_trained_and_none_twice(tiny, capsys):
     ]
     assert len({config["learning_rate"] for config in configs}) == 2
     assert all(8 <= config["h_size"] <= 16 for config in configs)
-    assert all(config["epochs"] == 3 for config in configs)
+    assert all(config["epochs"] == 1 for config in configs)
 
     before = (tiny.folder / "TRIALS.md").read_text()
     tiny.do("--trials=2")
@@ -139,7 +142,7 @@ def test_settings_that_do_not_fit_the_data_are_a_row(tiny, monkeypatch, capsys):
             return jobs.Outcome(2, f"error: {error}")
 
     monkeypatch.setattr(jobs, "supervise", supervise)
-    given = ["--trials=5", "--sample=canvas_size=choice:5,14", "--epochs=1"]
+    given = ["--trials=5", "--sample=canvas_size=choice:5,14"]
     code, table = tiny.do(*given)
     assert code == 0 and 0 < sum("canvas" in line for line in table) < 5
     tiny.started.clear()

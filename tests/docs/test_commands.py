@@ -13,6 +13,7 @@ from PIL import Image
 
 from ramnp import __main__ as listing
 from ramnp.figures import proofs
+from ramnp.proofs import expectation, step_sizes
 from ramnp.support import process
 from tests.helpers import small_split
 from tests.test_gradient_check import few_proofs  # noqa: F401
@@ -59,11 +60,14 @@ for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         once |= {line for line in PAGES[path.name] if not line.startswith("train")}
 
 
-@pytest.mark.usefixtures("few_proofs", "tiny_study")
+@pytest.mark.usefixtures("few_proofs", "tiny_study", "brief_measurements")
 @pytest.mark.parametrize("page", [page for page in PAGES if PAGES[page]])
 def test_every_command_runs(page, digits_file, monkeypatch, capfd):
     """In the order of the page, in a folder with pictures of one's own."""
     monkeypatch.setattr(proofs, "draw_proofs", lambda *given: None)
+    monkeypatch.setattr(expectation, "estimates", lambda seed: ["exact", seed])
+    errors = [step_sizes.Errors(1e-5, 4e-9, 5e-9)]
+    monkeypatch.setattr(step_sizes, "errors_by_step", lambda seed: errors)
     make_photos()
     Path("docs").mkdir()
     digit = Image.fromarray(255 - small_split(0, 1).images[0])

@@ -66,12 +66,36 @@ def points(ax):
     return [line.get_xydata() for line in ax.lines if line.get_linestyle() == "-"]
 
 
+def assert_legible(figure):
+    """Nothing is cut off, no texts overlap, and legends cover no line."""
+    assert_whole(figure)
+    texts = [*figure.texts]
+    for ax in figure.axes:
+        texts += [ax._left_title, ax.xaxis.label, ax.yaxis.label]
+        for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+            for tick in axis.get_major_ticks():
+                if low <= tick.get_loc() <= high:
+                    texts.append(tick.label1)
+        if legend := ax.get_legend():
+            texts += legend.get_texts()
+            box = legend.get_window_extent()
+            assert ax.bbox.x0 <= box.x0 and box.y1 <= ax.bbox.y1
+            for line in ax.lines:
+                _, y = ax.transData.transform(line.get_xydata()).T
+                assert y.max() < box.y0 or line.get_linestyle() == "None"
+    assert_apart([text for text in texts if text.get_text()])
+
+
 @pytest.mark.parametrize("epochs", [1, 999])
-def test_every_point_is_drawn(tmp_path, drawn, epochs):
-    """Each metric as it is, over whole epochs; errors on a logarithmic axis."""
+def test_every_point_is_drawn_and_no_text_overlaps(tmp_path, drawn, epochs):
+    """Each metric as it is, over whole epochs; errors on a logarithmic axis.
+
+    Titles, names of axes, numbers and legends keep their distance.
+    """
     rows = history(epochs)
     curves.draw_curves(rows, tmp_path / "a.png", title="centered")
     (figure,) = drawn
+    assert_legible(figure)
     axes = panels(figure)
     for title, metrics in TITLES.items():
         for line, metric in zip(points(axes[title]), metrics, strict=True):
@@ -96,29 +120,6 @@ def test_every_point_is_drawn(tmp_path, drawn, epochs):
     assert sum(low <= tick <= high for tick in axes["Error"].get_yticks()) >= 3
     lowest = f"Error: lowest {rows[-1]['valid_error']:.2f}, epoch {epochs}"
     assert axes["Error"].get_title(loc="left") == lowest
-
-
-@pytest.mark.parametrize("epochs", [1, 150])
-def test_nothing_is_cut_off_and_no_texts_overlap(tmp_path, drawn, epochs):
-    """Titles, names of axes, numbers and legends keep their distance."""
-    curves.draw_curves(history(epochs), tmp_path / "a.png", title="centered")
-    (figure,) = drawn
-    assert_whole(figure)
-    texts = [*figure.texts]
-    for ax in figure.axes:
-        texts += [ax._left_title, ax.xaxis.label, ax.yaxis.label]
-        for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
-            for tick in axis.get_major_ticks():
-                if low <= tick.get_loc() <= high:
-                    texts.append(tick.label1)
-        if legend := ax.get_legend():
-            texts += legend.get_texts()
-            box = legend.get_window_extent()
-            assert ax.bbox.x0 <= box.x0 and box.y1 <= ax.bbox.y1
-            for line in ax.lines:
-                _, y = ax.transData.transform(line.get_xydata()).T
-                assert y.max() < box.y0 or line.get_linestyle() == "None"
-    assert_apart([text for text in texts if text.get_text()])
 
 
 def test_an_error_of_0_leaves_the_panels_their_size(tmp_path, drawn):

@@ -27,7 +27,7 @@ def supervise(options, folder, stop=None):
 
 
 def test_a_run_in_a_process_of_its_own_gives_the_same_bits(
-    options, finished_run, tmp_path
+    options, finished_run, tmp_path, no_pictures_in_processes
 ):
     """The same as training in this process."""
     folder = tmp_path / "run"
