@@ -82,7 +82,6 @@ def test_freed_memory_is_reused():
     program = """
 import sys
 from ramnp.support import process
-from tests.helpers import TINY_RUN
 if sys.argv[1] == "reused":
     process.reuse_memory()
 import resource
