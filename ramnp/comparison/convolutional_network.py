@@ -39,7 +39,7 @@ def shapes(
 
     image_shape is (height, width) or, in colour, (height, width, C).
     """
-    found = {}
+    found: dict = {}
     for layer in range(1, num_layers + 1):
         W, b = _names(layer)
         found[W] = (filter_size**2 * math.prod(image_shape[2:]), num_filters)

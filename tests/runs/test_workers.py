@@ -421,7 +421,7 @@ def trained_alone(digits_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_folder, "draw", lambda *given: [])
-        half = lambda *given: 0.5 * reinforce.final_reward(*given)  # noqa: E731
+        half = lambda *given: 0.5 * reinforce.final_reward(*given)
         patch.setitem(reinforce.REWARDS, "half", half)
         options = [*TINY_RUN, "--reward=half", "--data", digits_file, "--epochs=1"]
         assert train.main([*options, "--run", str(folder), "--threads=1"]) == 0
