@@ -87,7 +87,7 @@ def test_every_field_of_the_configuration_is_an_option_with_its_default(capsys):
         single = spec.metadata["choices"] and len(spec.metadata["choices"]) == 1
         assert (option_name(spec.name) in text) != bool(single)
     assert "side of a patch in cells, g_w (default: 12)" in text
-    assert "passes over the training digits (default: 200)" in text
+    assert "passes over the training digits (default: 250)" in text
     for option in ("--resume", "--threads", "--data", "--run", "--strict"):
         assert option in text
 
