@@ -306,7 +306,7 @@ NETWORKS = {
         stride=2,
     ),
     "convolutional, three layers": network(
-        convolutional_network, ((6, 5), 3, 3, 2, 1, 4), {"images": (3, 6, 5)}, stride=1
+        convolutional_network, ((7, 6), 3, 4, 2, 1, 5), {"images": (4, 7, 6)}, stride=1
     ),
 }
 
