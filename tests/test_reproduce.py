@@ -32,6 +32,13 @@ def tiny_config(**changes):
     return make_config(**(given | changes))
 
 
+def leave_out_the_figures(monkeypatch):
+    """Drawing takes longer than all the rest, and has its own tests."""
+    for figure in (error_by_glimpses, error_by_cost):
+        path = f"{{}}/{figure.FIGURE}".format
+        monkeypatch.setattr(figure, "draw_figure", path)
+
+
 @pytest.fixture
 def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
     """The command in an empty folder, with tiny rows in this process.
@@ -49,10 +56,7 @@ def tiny_study(tmp_path, monkeypatch, digits_file, no_pictures):
         resumed = ["--resume"] if os.path.exists(f"{folder}/config.json") else []
         return jobs.Outcome(train.main([*options, "--run", folder, *resumed]), "")
 
-    # Drawing takes longer than all the rest, and has its own tests.
-    for figure in (error_by_glimpses, error_by_cost):
-        path = f"{{}}/{figure.FIGURE}".format
-        monkeypatch.setattr(figure, "draw_figure", path)
+    leave_out_the_figures(monkeypatch)
     load = mnist.load
     monkeypatch.setattr(
         mnist, "load", lambda data=None, **named: load(data or digits_file, **named)
@@ -200,6 +204,7 @@ def scripted(monkeypatch, tmp_path):
         kept.append(str(job))
         return rows.Result(job.config, None, {"test_error": 1.0, "seconds": 60})
 
+    leave_out_the_figures(monkeypatch)
     monkeypatch.setattr(rows, "keep_result", keep_result)
 
     def do(script):
@@ -250,6 +255,7 @@ def test_an_interrupt_stops_every_run_and_says_how_to_resume(
         ended.append(folder)
         return jobs.Outcome(143, "")
 
+    leave_out_the_figures(monkeypatch)
     monkeypatch.setattr(jobs, "supervise", supervise)
     monkeypatch.setattr(mnist, "load", lambda data: None)
     monkeypatch.chdir(tmp_path)

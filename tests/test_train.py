@@ -18,6 +18,7 @@ from PIL import Image
 import ramnp
 from ramnp import evaluate, train
 from ramnp.datasets.idx import idx_bytes
+from ramnp.figures import confusion, curves
 from ramnp.learning.config import Config, option_name
 from ramnp.runs import run_folder
 from ramnp.support.errors import UserError
@@ -257,7 +258,10 @@ def hues(tmp_path_factory):
     np.savez(home / "hues.npz", images=images, labels=labels, class_names=names)
     data = ["--data", str(home / "hues.npz"), "--task=own", "--channels=3"]
     settings = [*TINY_RUN, "--background=1", "--epochs=12", "--learning-rate=0.01"]
-    assert train.main([*settings, *data, "--run", str(home / "run")]) == 0
+    with pytest.MonkeyPatch.context() as patch:  # these two show no images
+        patch.setattr(curves, "draw_curves", lambda *given: None)
+        patch.setattr(confusion, "draw_confusion", lambda *given: None)
+        assert train.main([*settings, *data, "--run", str(home / "run")]) == 0
     return home / "hues.npz", home / "run"
 
 
