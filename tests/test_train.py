@@ -218,7 +218,7 @@ def test_a_finished_run_repeats_its_test_and_pictures_on_resume(
 
 def test_divergence_is_exit_code_3(digits_file, tmp_path):
     """One line names the step and the tensor."""
-    given = ["--data", digits_file, "--run", str(tmp_path / "run")]
+    given = ["--data", digits_file, "--run", str(tmp_path / "run"), "--threads=1"]
     done = call(*TINY_RUN, "--learning-rate=1e6", "--weight-decay=0", *given)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1 and "error: step " in done.stderr
@@ -491,7 +491,7 @@ def test_the_examples_of_own_data_run(
             if line.startswith("python -m ramnp."):
                 _, _, command, *arguments = shlex.split(line)
                 if "--task" in arguments:
-                    arguments.append(f"--epochs={epochs}")
+                    arguments += [f"--epochs={epochs}", "--h-size=32", "--g-size=32"]
                 arguments = [{"60": "4"}.get(word, word) for word in arguments]
                 module = importlib.import_module(command)
                 assert module.main(arguments) == 0

@@ -141,6 +141,7 @@ def test_every_picture_is_described(name):
     assert pictures >= 2
 
 
+@pytest.mark.slow
 def test_pictures_are_described_in_a_page():
     """The descriptions of a notebook's pictures survive the conversion to HTML."""
     nbconvert = pytest.importorskip("nbconvert")  # of the extra tutorials
