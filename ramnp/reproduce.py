@@ -100,7 +100,7 @@ def main(arguments):
         code = 0
         if left:
             mnist.load(place.data)  # download once, before several runs need it
-            code = jobs.do(*_runs(left, place), options.jobs, options.scheduler)
+            code = jobs.do(*runs_of(left, place), options.jobs, options.scheduler)
     except signals.Interrupted as interrupted:
         if not options.smoke:
             interrupted.add_note(
@@ -159,7 +159,7 @@ def chosen_jobs(options):
     ]
 
 
-def _runs(todo, place):
+def runs_of(todo, place):
     """Return the Runs of the jobs, and what to do when one of them has ended."""
 
     def run(job):

@@ -213,7 +213,7 @@ def scripted(monkeypatch, tmp_path):
 
         monkeypatch.setattr(jobs, "supervise", supervise)
         left = [rows.Job("1a", "best", tiny_config(seed=seed)) for seed in (0, 1)]
-        runs = reproduce._runs(left, place)
+        runs = reproduce.runs_of(left, place)
         return jobs.do_with(Inline(), Event(), *runs, threads=1), kept
 
     return do
@@ -273,15 +273,15 @@ STUDY = """
 import json, sys
 from ramnp import reproduce
 from ramnp.learning.config import Config
-from ramnp.study import rows
+from ramnp.study import jobs, rows
 from ramnp.support import command_line
 
 def main(arguments):
     place, configs, options = map(json.loads, arguments)
     place = rows.Place(*place)
-    jobs = [rows.Job("1a", "best", Config(**fields)) for fields in configs]
-    jobs = [job for job in (rows.still_to_do(job, place) for job in jobs) if job]
-    return reproduce.do(jobs, place, *options)
+    todo = [rows.Job("1a", "best", Config(**fields)) for fields in configs]
+    left = [job for job in (rows.still_to_do(job, place) for job in todo) if job]
+    return jobs.do(*reproduce.runs_of(left, place), *options)
 
 command_line.run(main)
 """

@@ -157,6 +157,7 @@ def test_a_comparison_network_is_trained_and_tested_like_the_agent(
     result = json.loads((folder / "result.json").read_text())
     errors = {result[key] for key in result if key.startswith("test_error")}
     assert len(errors) == 1  # it is deterministic
+    assert train.main(["--run", str(folder), "--resume"]) == 0
 
 
 @pytest.mark.usefixtures("no_pictures")

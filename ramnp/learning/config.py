@@ -277,24 +277,17 @@ class Config:
                 "--baseline leave-one-out compares the rollouts of an image: "
                 "set --training-rollouts to 2 or more"
             )
-        if self.model == "conv" and self.filter_size > min(self.scene_shape):
-            height, width = self.scene_shape
-            raise UserError(
-                f"--filter-size {self.filter_size} is too large for images of "
-                f"{height} x {width} pixels: make it {min(height, width)} or less"
-            )
         if self.model == "conv":
-            shape = self.scene_shape
-            for layer in range(2, self.num_filter_layers + 1):
-                shape = grid_shape(shape, self.filter_size, self.filter_stride)
+            shape, seen, remedy = self.scene_shape, "images of {} x {} pixels", ""
+            for layer in range(1, self.num_filter_layers + 1):
                 if self.filter_size > min(shape):
                     raise UserError(
-                        f"--num-filter-layers {self.num_filter_layers}: layer {layer} "
-                        "of filters of {0} x {0} would see {1} x {2} places: lower it, "
-                        "--filter-size or --filter-stride".format(
-                            self.filter_size, *shape
-                        )
+                        f"--filter-size {self.filter_size} is too large for "
+                        f"{seen.format(*shape)}: make it {min(shape)} or less{remedy}"
                     )
+                shape = grid_shape(shape, self.filter_size, self.filter_stride)
+                seen = f"the {{}} x {{}} places of layer {layer}"
+                remedy = ", or lower --num-filter-layers"
         if self.weight_decay * self.learning_rate > 1:
             raise UserError(
                 f"--weight-decay {self.weight_decay} times --learning-rate "

@@ -53,7 +53,7 @@ def _lines(table, task, results):
     }
     lines = [_line(papers, *kind) for kind in _PAPERS]
     lines += [line for line in (_line(ours, *kind) for kind in _OURS) if line.errors]
-    costs = [cost for line in lines for cost in line.x]
+    costs = [x for line in lines for x in line.x]
     published = [float(BEST_PUBLISHED[task])] * 2
     name = "lowest published, glimpses only"
     ends = [min(costs), max(costs)]
@@ -63,7 +63,7 @@ def _lines(table, task, results):
 def _line(points, name, colour, marker, kinds):
     """Return the Line of the rows of these kinds; "ram-" are those of any number."""
     found = sorted(
-        (multiply_adds(config) / 1e6, error)
+        (cost(config) / 1e6, error)
         for row, pairs in points.items()
         if row in kinds or row.rstrip("0123456789") in kinds
         for config, error in pairs
@@ -72,7 +72,7 @@ def _line(points, name, colour, marker, kinds):
     return curves.Line(name, colour, costs, errors, marker)
 
 
-def multiply_adds(config):
+def cost(config):
     """Return the multiply-adds of classifying an image in one rollout.
 
     They are those of the linear maps: the sensor's means are additions, and no

@@ -165,8 +165,10 @@ def test_filters_larger_than_the_grid_below():
     layers = {"model": "conv", "canvas_size": 60, "filter_size": 3, "filter_stride": 2}
     Config(**layers, num_filter_layers=4)
     message = refused(**layers, num_filter_layers=7)
-    assert message.startswith("--num-filter-layers 7: layer 5 ")
-    assert "3 x 3 would see 2 x 2 places" in message
+    assert message == (
+        "--filter-size 3 is too large for the 2 x 2 places of layer 4: make it 2 or "
+        "less, or lower --num-filter-layers"
+    )
     assert refused(num_filter_layers=0) and refused(num_filter_layers=17)
     Config(**layers | {"model": "ram"}, num_filter_layers=7)
 

@@ -19,18 +19,18 @@ def test_the_agents_multiply_adds():
     h = 256 * 384 + 384**2
     location = 384 * 128 + 128 * 2
     expected = 8 * (g + h) + 7 * location + 384 * 10
-    assert error_by_cost.multiply_adds(config) == expected
+    assert error_by_cost.cost(config) == expected
 
 
 def test_the_multiply_adds_of_networks_that_see_the_whole_image():
     """A filter works at each place of its grid, all else once."""
     fc = 3600 * 64 + 64 * 64 + 64 * 10
-    assert error_by_cost.multiply_adds(rows.row_config("2a", "fc-64")) == fc
+    assert error_by_cost.cost(rows.row_config("2a", "fc-64")) == fc
     conv = 11**2 * 100 * 16 + 11**2 * 16 * 256 + 256 * 10
-    assert error_by_cost.multiply_adds(rows.row_config("2a", "conv")) == conv
+    assert error_by_cost.cost(rows.row_config("2a", "conv")) == conv
     layers = 29**2 * 9 * 64 + (14**2 + 6**2 + 2**2) * 9 * 64 * 64
     deep = layers + 2**2 * 64 * 256 + 256 * 10
-    assert error_by_cost.multiply_adds(rows.row_config("2a", "conv-best")) == deep
+    assert error_by_cost.cost(rows.row_config("2a", "conv-best")) == deep
 
 
 @pytest.mark.parametrize("table", ["1a", "1b", "2a", "2b"])
@@ -62,7 +62,7 @@ def test_lines_are_the_means_of_each_row(tmp_path, monkeypatch):
     lines = {line.name: line for line in drawn["table 2a: cluttered"]}
     assert lines["recipe best"].errors == [1.5]
     (cost,) = lines["recipe best"].x
-    assert cost == error_by_cost.multiply_adds(best) / 1e6
+    assert cost == error_by_cost.cost(best) / 1e6
     assert lines["recipe paper"].errors == [6.0, 5.0]  # by cost
     assert lines["whole image, recipe quick"].errors == [30.0, 9.0]
     assert lines["the paper, glimpses"].errors == [4.96, 4.08, 4.04]

@@ -20,8 +20,8 @@ HINTS = {
     3: (
         "h_0 is the first state; after it the agent is that of chapter 6.",
         (
-            "backpropagation through time ends with dh_0 = dz_1 W_hᵀ, which goes on through "
-            "the context network's rectifier."
+            "the last step of backpropagation through time gives dh_0 = dz_1 W_hᵀ; then "
+            "comes the context network's rectifier."
         ),
         "dmu[0] goes through tanh into W_0 and b_0, and no further.",
     ),

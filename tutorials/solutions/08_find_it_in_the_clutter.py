@@ -46,7 +46,7 @@ def look(params, images, locations, config):
 
 
 def gradients(params, images, locations, dlogits, dmu, config):
-    """Backpropagate through time; the gradient of h_0 goes on into the glance."""
+    """Backpropagate through time, down to h_0, and from there through the glance."""
     (_, mu), caches = _forward(params, images, locations, config)
     c, h_0, cores, glimpses, actions, locators = caches
     T, B, classes = dlogits.shape
