@@ -22,6 +22,7 @@ from ramnp.learning.recipes import (
 )
 from ramnp.learning.state import initial
 from ramnp.learning.trainer import Hooks, Trainer, train
+from ramnp.study.rows import FULL_LENGTH
 from ramnp.support.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +71,7 @@ def test_the_papers_recipe_adds_only_what_the_paper_does_not_give(task):
     ("table", "row", "recipe"),
     [
         *((table, row, row) for table in TABLES for row in ("quick", "best")),
-        *(("1a", "ram-6", "paper"), ("2a", "ram-8", "paper")),
+        *((table, row, "paper") for table, row in FULL_LENGTH),
     ],
 )
 def test_a_recipe_is_that_of_its_committed_run(table, row, recipe):
