@@ -17,7 +17,7 @@ from ramnp.support.files import make_folder, write_atomically
 _COMPARISON = {"recipe": "quick", "epochs": 60}
 # The paper's agents that are trained as long as its recipe says. The others see a million
 # rollouts: with a larger weight their policies learn in that time, too short to drift.
-FULL_LENGTH = {("1a", "ram-6"), ("1b", "ram-8"), ("2a", "ram-8")}
+FULL_LENGTH = ("1a", "ram-6"), ("1b", "ram-8"), ("2a", "ram-8")
 _SHORT = {"policy_weight": 0.05, "epochs": 10}
 # What a network that sees the whole image can do with no more parameters than `best`.
 _DEEP = {
