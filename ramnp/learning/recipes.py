@@ -136,8 +136,8 @@ _QUICK = _BEST | {
 }
 
 RECIPES: dict = {
-    # A centered digit is seen from every location: the means stay inside all by
-    # themselves, and without an identity it is read better along them.
+    # On centered digits the means stay inside with a larger weight too; without an
+    # identity, the agent reads better along the means themselves.
     "paper": dict.fromkeys(TASKS, _PAPER)
     | {"centered": _PAPER | {"identity_recurrence": False, "policy_weight": 0.05}},
     "quick": {

@@ -29,10 +29,11 @@ the seeds ± their sample standard deviation. *Ten rollouts* averages the class 
 deterministic. *REINFORCE into core*: whether it also trains the core and the glimpse network (`--policy-into-core`).
 *Rollouts seen* in training are counted in millions: epochs, times images, times rollouts per image.
 *Minutes* is the mean time of a run on a machine shared with other runs.
-The rows `ram` are trained as in the paper; `quick` and `best` with the recipes of these names; `random` is `best` with
-random glimpses; `quick-plain` and `best-plain` are without augmentation, where the others deform (`--deformation`) or
-shift (`--max-shift`) training digits; test digits are never augmented. `conv-best` is a larger convolutional network
-with the recipe `best`. The command reproduces the first seed.
+The rows `ram` are trained as in the paper, most of them for a million rollouts only, with a larger policy weight;
+`quick` and `best` with the recipes of these names; `random` is `best` with random glimpses; `quick-plain` and
+`best-plain` are without augmentation, where the others deform (`--deformation`) or shift (`--max-shift`) training
+digits; test digits are never augmented. `conv-best` is a larger convolutional network with the recipe `best`. The
+command reproduces the first seed.
 """
 _QUICK = """
 ## The recipe quick
