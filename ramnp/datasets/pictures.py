@@ -45,9 +45,10 @@ def read_pictures(
             middle *= min(1, LARGEST_SIDE / middle.max())
             size = tuple(max(1, round(side)) for side in middle)
         images = np.array(list(pool.map(partial(_pixels, size, channels), paths)))
+        some = paths[:: 1 + len(paths) // 20]
+        turned_grey = channels == 1 and any(map(in_colour, some))
     notes = []
-    some = paths[:: 1 + len(paths) // 20]
-    if channels == 1 and any(map(in_colour, some)):
+    if turned_grey:
         notes.append(f"pictures in colour {TURNED_GREY}")
     if own != {size}:
         theirs = " to ".join(f"{h} x {w}" for h, w in sorted({min(own), max(own)}))
