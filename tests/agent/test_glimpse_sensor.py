@@ -90,6 +90,30 @@ def test_equals_the_slow_sensor_on_a_grid(rng, retina):
         assert np.allclose(fast, slow, rtol=0, atol=1e-12)
 
 
+def test_equals_the_slow_sensor_at_the_far_end_of_a_long_image(rng):
+    """A place is found hundreds of pixels from the middle, too."""
+    image, l = rng.random((3, 500)), np.array([[-0.875, 0.5], [0.625, 0], [0.9375, -1]])
+    for retina in RETINAS[2:4]:
+        slow = np.array([slow_glimpse(image, l_n, retina) for l_n in l])
+        assert np.allclose(glimpses(image[None], l, retina), slow, rtol=0, atol=1e-12)
+
+
+def test_by_default_one_scale_on_black_then_twice_as_wide(rng):
+    """All three say the same: one scale, a factor of 2, a background of 0."""
+    image, l = rng.random((6, 9)), np.array([[0.9, -1.2]])
+    for scales in ((), (3,)):
+        spelled_out = (*(scales or (1,)), 2)
+        pyramid = glimpse_sensor.prepare(image[None], 4, *scales)
+        expected = slow_glimpse(image, l[0], (4, *spelled_out), 0).ravel()
+        assert np.allclose(glimpse_sensor.forward(pyramid, l)[0], expected)
+        assert np.allclose(
+            glimpse_sensor.plain_glimpse(image, l[0], 4, *scales), expected
+        )
+        found = glimpse_sensor.windows(l, image.shape, 4, *scales)
+        wanted = glimpse_sensor.windows(l, image.shape, 4, *spelled_out)
+        assert np.array_equal(found, wanted)
+
+
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     patch=st.integers(1, 9),

@@ -35,6 +35,8 @@ def test_mean_is_the_formula(rng, hidden_size, bound):
     mu, _ = location_network.forward(params, h, bound)
     assert mu.shape == (B, 2)
     assert np.allclose(mu, BOUNDS[bound](expected))
+    unbounded, _ = location_network.forward(params, h)
+    assert np.allclose(unbounded, expected)
 
 
 def test_no_gradient_passes_a_mean_at_the_border():

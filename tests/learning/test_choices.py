@@ -47,6 +47,20 @@ def test_shapes_are_those_of_the_initial_parameters(name, rng):
     assert [*params] == [*shapes]
 
 
+def test_the_origin_of_a_choice_is_the_place_of_its_definition(monkeypatch):
+    """Its module and name: those of an optimiser's step; a module has no other name."""
+    monkeypatch.setitem(choices.CHOICES["reward"], "mine", 3)  # has neither
+    assert choices.origins(Config(optimizer="muon", reward="mine")) == {
+        "model": ("ramnp.agent.model", ""),
+        "core": ("ramnp.agent.core_network", ""),
+        "sensor": ("ramnp.agent.glimpse_sensor", ""),
+        "reward": ("", ""),
+        "optimizer": ("ramnp.learning.optimizers", "muon_step"),
+    }
+    reward = choices.origins(Config(reward="final"))["reward"]
+    assert reward == ("ramnp.learning.reinforce", "final_reward")
+
+
 @pytest.mark.parametrize("setting", choices.CHOICES)
 def test_a_registered_choice_is_a_value_of_its_setting(setting, monkeypatch):
     """The configuration, and with it the command line, takes the new name at once."""
@@ -54,8 +68,11 @@ def test_a_registered_choice_is_a_value_of_its_setting(setting, monkeypatch):
     some = next(iter(known.values()))
     with pytest.raises(UserError, match="choose one of"):
         Config(**{setting: "mine"})
-    monkeypatch.setitem(known, "mine", some)
-    choices.register(setting, "mine", some)  # the same once more is no conflict
+    monkeypatch.setitem(known, "mine", None)
+    del known["mine"]  # at the end of the test, monkeypatch does so again
+    for _ in range(2):  # the same once more is no conflict
+        choices.register(setting, "mine", some)
+    assert known["mine"] is some
     assert getattr(Config(**{setting: "mine"}), setting) == "mine"
     with pytest.raises(ValueError, match=f"{setting} mine is already"):
         choices.register(setting, "mine", object())

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from ramnp.learning.config import Config, option_name
+from ramnp.learning.config import Config, field_named, old_bound, option_name
 from ramnp.support.errors import UserError
 
 FIELDS = {spec.name: spec for spec in dataclasses.fields(Config)}
@@ -47,8 +47,11 @@ def step(name):
 def test_bounds(name, bound, direction):
     """The bound itself is allowed, a value beyond it is not."""
     assert getattr(Config(**{name: bound} | COMPANY.get(name, {})), name) == bound
-    line = refused(**{name: bound + direction * step(name)})
-    assert line.startswith(option_name(name) + " ") and str(bound) in line
+    value = bound + direction * step(name)
+    words = "at least" if direction < 0 else "at most"
+    assert refused(**{name: value}) == (
+        f"{option_name(name)} {value}: must be {words} {bound}"
+    )
 
 
 @pytest.mark.parametrize("name, above", with_bound("above"))
@@ -57,7 +60,7 @@ def test_exclusive_bounds(name, above):
     assert getattr(Config(**{name: 1e-300}), name) == 1e-300
     for value in (above, -1.0):
         line = refused(**{name: value})
-        assert line.startswith(option_name(name) + " ") and "more than" in line
+        assert line == f"{option_name(name)} {value}: must be more than {above}"
 
 
 @pytest.mark.parametrize("name, choices", with_bound("choices"))
@@ -67,9 +70,9 @@ def test_choices(name, choices):
         Config(**{name: choice, "num_rollouts": 2})
     words = ("", "nonsense", str(next(iter(choices))).upper())
     for wrong in words if FIELDS[name].type is str else (0, 2, 4):
+        known = ", ".join(map(str, choices))
         line = refused(**{name: wrong})
-        assert line.startswith(option_name(name) + " ")
-        assert all(str(choice) in line for choice in choices)
+        assert line == f"{option_name(name)} {wrong}: choose one of {known}"
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -122,20 +125,27 @@ def test_defaults_are_the_papers_agent():
 
 def test_more_shards_than_images():
     """Each shard needs an image of the batch."""
-    assert refused(batch_size=3, num_shards=4).startswith("--num-shards 4 ")
+    said = refused(batch_size=3, num_shards=4)
+    assert said.startswith("--num-shards 4 ")
+    assert said.endswith(" images of a batch: lower it, or raise --batch-size")
     Config(batch_size=3, num_shards=3)
 
 
 def test_leave_one_out_needs_another_rollout():
     """One rollout has no other to compare with."""
-    assert "--training-rollouts" in refused(baseline="leave-one-out")
+    assert refused(baseline="leave-one-out") == (
+        "--baseline leave-one-out compares the rollouts of an image: set "
+        "--training-rollouts to 2 or more"
+    )
     Config(baseline="leave-one-out", num_rollouts=2)
 
 
 def test_weight_decay_flips_no_sign():
     """A step subtracts the fraction rate × decay of a weight, which is at most 1."""
-    said = refused(weight_decay=300.0, learning_rate=0.01)
-    assert said.startswith("--weight-decay 300.0 times --learning-rate 0.01 ")
+    assert refused(weight_decay=150.0, learning_rate=0.01) == (
+        "--weight-decay 150.0 times --learning-rate 0.01 is more than 1, which would "
+        "flip the sign of weights: lower one of them"
+    )
     Config(weight_decay=100.0, learning_rate=0.01)
 
 
@@ -202,3 +212,22 @@ def test_settings_cannot_be_changed():
 def test_option_names():
     """The field's words with dashes."""
     assert option_name("final_location_std") == "--final-location-std"
+    assert option_name("num_rollouts") == "--training-rollouts"
+
+
+def test_a_setting_is_found_by_its_name_or_its_options():
+    """With or without dashes; a misspelt one is told the nearest."""
+    for name, field in FIELDS.items():
+        for spelled in (name, option_name(name), option_name(name)[2:]):
+            assert field_named(spelled) is field
+    with pytest.raises(UserError) as error:
+        field_named("--batch-sise")
+    told = "there is no setting batch_sise; did you mean batch_size?"
+    assert str(error.value) == told
+    with pytest.raises(UserError, match="^there is no setting zzz$"):
+        field_named("zzz")
+
+
+def test_another_bound_stays_as_it_is():
+    """Only the two values of locator_tanh are translated."""
+    assert [old_bound(v) for v in (True, "False", 3)] == ["tanh", "none", 3]

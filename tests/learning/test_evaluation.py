@@ -200,8 +200,35 @@ def test_the_result_has_the_promised_keys(agent, split, pool):
     ]
     low, high = result["interval_95"]
     assert 0 <= low <= result["test_error"] <= high <= 100
-    text = evaluation.summary(result)
-    assert f"{result['test_error']:.2f} %" in text and "2 rollouts" in text
+
+
+def test_the_summary_of_a_result():
+    """Three errors in four lines, and the three classes with the highest, if any."""
+    result = {
+        "task": "cluttered",
+        "num_test": 1234,
+        "test_error": 4.567,
+        "interval_95": [3.5, 5.849],
+        "test_error_rollouts": 3.2,
+        "rollouts": 10,
+        "test_error_deterministic": 4.125,
+    }
+    lines = [
+        "cluttered, 1,234 test scenes, error:",
+        "  4.57 %  one rollout per image (95 % interval 3.50 to 5.85)",
+        "  3.20 %  10 rollouts averaged",
+        "  4.12 %  deterministic: each glimpse at the policy's mean",
+    ]
+    assert evaluation.summary(result).splitlines() == lines
+    errors = {"c": 1.0, "a": 0.0, "e": 2.0, "b": 7.255, "d": 3.0}
+    for number, worst in (
+        (5, ["  worst classes: b 7.25 %, d 3.00 %, e 2.00 %"]),
+        (2, ["  worst classes: c 1.00 %"]),
+    ):
+        result["class_errors"] = dict([*errors.items()][:number])
+        assert evaluation.summary(result).splitlines() == lines + worst
+    result["class_errors"] = {"a": 0.0}
+    assert evaluation.summary(result).splitlines() == lines
 
 
 def test_frozen_scenes_are_those_of_every_epoch(agent, split, pool, monkeypatch):

@@ -198,6 +198,21 @@ def test_the_noise_of_images_is_normal_and_uniform(rng):
     assert np.abs(together - np.eye(4)).max() < 0.06
 
 
+def test_the_noise_of_images_is_split_mix_64():
+    """Column n of an image with the key k is the n-th output of the generator k."""
+    noise = predictor.ImageNoise(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), seed=4)
+    weights = predictor._hash_weights(4, 6)
+    keys = [sum(int(w) * p for w, p in zip(weights, range(i, i + 6))) for i in (0, 6)]
+    found = np.concatenate([noise.random((2, n), "f8") for n in (1, 2, 15)], axis=1)
+    for row, key in zip(found, keys):
+        for n, number in enumerate(row, 1):
+            z = (key + n * 0x9E3779B97F4A7C15) % 2**64
+            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+            z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+            z ^= z >> 31
+            assert number == ((z >> 11) + 0.5) / 2**53
+
+
 def known(agent, **changes):
     """The agent as a run leaves it, with what it knows of its data."""
     data = {

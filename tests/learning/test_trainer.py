@@ -1,5 +1,6 @@
 """The training loop: correct sums, schedules, and divergence."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,6 +19,11 @@ class Compared(Hooks):
 
     def __init__(self, config):
         self.reference = grid.reference(config)
+        self.began, self.asked = time.perf_counter(), 0
+
+    def before_step(self, trainer):
+        assert trainer.steps_per_epoch
+        self.asked += 1
 
     def after_step(self, trainer):
         state = trainer.state
@@ -34,6 +40,9 @@ class Compared(Hooks):
         assert row.keys() == expected.keys() | {"seconds", "images_per_second"}
         assert row["images_per_second"] == self.speed
         assert row["seconds"] == trainer.state.seconds > self.seconds
+        assert row["seconds"] < time.perf_counter() - self.began
+        assert trainer.state.history[-1] is row
+        assert self.asked > trainer.state.step  # before parts of the validation, too
         for name, value in expected.items():
             assert row[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
         assert is_best == (best is expected)
@@ -107,3 +116,14 @@ def test_an_infinite_weight_is_named(digits):
     with pytest.raises(DivergenceError, match=r"step 1: core\.W_g is no longer"):
         trainer.step()
     assert now.step == 0
+
+
+def test_of_finite_weights_the_largest_is_named(digits):
+    """Where squares are infinite and weights are not."""
+    trainer = Trainer(tiny_config(), digits.train, initial(tiny_config(), 90))
+    trainer.params["location"]["b_mu"][1] = 2.0
+    trainer.params["action"]["b_a"][1] = 3.0
+    with pytest.raises(DivergenceError) as error:
+        trainer._check_finite(7, np.inf, trainer.params, "gradient of ")
+    assert str(error.value).startswith("step 7: action.b_a is no longer")
+    assert str(error.value).endswith(" (the last checkpoint is untouched)")
