@@ -54,6 +54,16 @@ def test_bounds(name, bound, direction):
     )
 
 
+def test_what_takes_memory_is_bounded_and_a_fraction_is_at_most_1():
+    """A mistyped count is refused before it is allocated."""
+    free = {"seed", "channels", "epochs", "num_shards", "filter_stride"}
+    for name, field in FIELDS.items():
+        if field.type is int and name not in free:
+            assert 16 <= field.metadata["high"] <= 2**20, name
+    for name in ("plain_share", "background", "discount", "final_rate"):
+        assert (FIELDS[name].metadata["low"], FIELDS[name].metadata["high"]) == (0, 1)
+
+
 @pytest.mark.parametrize("name, above", with_bound("above"))
 def test_exclusive_bounds(name, above):
     """σ and the learning rate may be arbitrarily small, but not 0."""

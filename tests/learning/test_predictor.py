@@ -228,7 +228,11 @@ def known(agent, **changes):
 def test_images_of_another_size_than_in_training_are_refused(agent, images):
     """With the size that is expected; on a canvas, that of the scene."""
     known(agent).predict(images // 9)
-    with pytest.raises(UserError, match="13 x 11 pixels: .* trained on 11 x 13"):
+    message = (
+        "^images of 13 x 11 pixels: the agent was trained on 11 x 13; resize them, or "
+        "train on images of their size$"
+    )
+    with pytest.raises(UserError, match=message):
         known(agent).predict(images.swapaxes(1, 2))
     canvas = agent._replace(config=dataclasses.replace(agent.config, canvas_size=60))
     with pytest.raises(UserError, match="11 x 13 pixels: .* trained on 60 x 60"):
