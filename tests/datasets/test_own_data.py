@@ -49,6 +49,8 @@ def test_bytes_and_labels_come_back_as_they_are(path, save):
     assert np.array_equal(labels, LABELS)
     save(path, images=np.asfortranarray(BYTES), labels=LABELS)
     assert np.array_equal(read_npz(path)[0], BYTES)
+    save(path, images=BYTES[:0], labels=1)
+    assert [array.shape for array in read_npz(path)] == [(0, 4, 3), ()]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +86,8 @@ def test_the_names_of_the_arrays_say_what_they_are(path, names, parts):
         ({"x_train": BYTES, "y_test": LABELS}, "but holds x_train, y_test"),
         ({"x_test": BYTES, "y_test": LABELS}, "must hold"),
         ({}, "but holds nothing"),
-        ({"x": BYTES, "images": BYTES, "y": LABELS}, "several arrays of train images"),
-        ({"x": np.array([BYTES, 0], object), "y": LABELS}, "numpy.stack"),
+        ({"x": BYTES, "images": BYTES, "y": LABELS}, "images: x.npy, images.npy; keep"),
+        ({"x": np.array([BYTES, 0], object), "y": LABELS}, ": x has .* text, all"),
     ],
 )
 def test_arrays_that_make_no_data_are_named(path, arrays, message):
@@ -134,7 +136,7 @@ LONG_HEADER = b"\x93NUMPY\2\0" + struct.pack("<I", 400 << 20) + bytes(64 << 20)
 CASES = {
     "32 GiB in the header": ("states", npy((1 << 15, 1 << 10, 1 << 10))),
     "huge numbers in the header": ("states", npy((10**30, 10**30, 10**30))),
-    "negative sizes": ("damaged", npy((-1, -1, 4), data=b"1234")),
+    "negative sizes": ("holds another number$", npy((-1, -1, 4), data=b"1234")),
     "2 GiB in header and directory": (
         "claims 2147483776 bytes",
         npy((2, 1 << 10, 1 << 20)),
@@ -142,7 +144,7 @@ CASES = {
         (2**31 + 128, 2**31 + 128),
     ),
     "1 GiB inflated": (
-        "claims 1073741952 bytes",
+        "claims 1073741952 bytes, .* that may be read here; .* with numpy.savez$",
         BOMB,
         DEFLATED,
         (70_000, 2**30 + 128),
@@ -293,12 +295,33 @@ def test_a_table_has_the_class_first_or_last(tmp_path, layout):
 
 
 def test_a_table_may_hold_names_and_fractions(tmp_path):
-    """Text is a class by its name; pixels from 0 to 1 stay floats."""
+    """Text is a class by its name, a fraction none; pixels from 0 to 1 stay floats."""
     names = np.array(["cat", "dog"])[CLASSES % 2]
-    path = write_table(tmp_path / "a.csv", "last", names, PIXELS / 256)
-    pixels, labels = own_data.read(path).examples["train"]
-    assert np.array_equal(pixels, (PIXELS / 256).astype(np.float32))
-    assert labels.tolist() == names.tolist()
+    for fractions in (PIXELS / 256, PIXELS % 2):
+        path = write_table(tmp_path / "a.csv", "last", names, fractions)
+        pixels, labels = own_data.read(path).examples["train"]
+        assert np.array_equal(pixels, fractions) and pixels.dtype == np.float32
+        assert labels.tolist() == names.tolist()
+    fractions = np.where(PIXELS[:, 1:5] < 128, 0.25, 0.5)
+    write_table(path, "last", pixels=fractions)
+    assert np.array_equal(own_data.read(path).examples["train"][0], fractions)
+
+
+@pytest.mark.parametrize("index", ["", "id", "Index", "Unnamed: 0"])
+def test_a_table_may_be_written_as_spreadsheets_do(tmp_path, index):
+    """With a byte-order mark, an index, and quotes around text; here of a single row."""
+    text = f'\ufeff"{index}","label","a","b"\n7,"cat, black",2,0\n'
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    pixels, labels = own_data.read(tmp_path / "a.csv").examples["train"]
+    assert pixels.tolist() == [[2, 0]] and pixels.dtype.kind == "i"
+    assert labels.tolist() == ["cat, black"]
+
+
+def test_classes_have_at_most_half_as_many_values_as_pixels():
+    """Each character is the text in one row of a column."""
+    assert own_data._label_of("01234567", "0123") == 1
+    with pytest.raises(ValueError, match="^neither the first nor the last column"):
+        own_data._label_of("0123456", "0123")
 
 
 @pytest.mark.parametrize(
@@ -308,13 +331,15 @@ def test_a_table_may_hold_names_and_fractions(tmp_path):
         ("label,a,b\n", "one image in each row"),
         ("label,a,b\n1,2\n", "row"),
         ("label,a,b\n1,2,x\n", "'x'"),
-        ("1,2,3,4\n4,3,2,1\n", 'write a header with "label"'),
+        ("1,2,3,4\n4,3,2,1\n", "csv: neither .*, so write .* without classes; give"),
+        ("12,0,0,34567\n", 'write a header with "label"'),
         ("\x00\xff", "one image in each row"),
         ("label,a,b,c,d\n" + "1,2,3,4,5\n" * 9 + "1,2,3,4\n", "of 4 to 5 columns"),
         ("a,b,c,d\n" + "1,1,2,3,4\n2,4,3,2,1\n" * 9, "of 4 to 5 columns"),
         ("emotion,pixels\n" + "1,1 2 3 4\n" * 9, "one is needed for each pixel"),
     ],
 )
+@pytest.mark.filterwarnings("ignore")  # as they may be outside of these tests
 def test_a_table_of_other_things_is_one_line(tmp_path, text, message):
     """Empty, of rows that differ in length, of text, without a column for the class."""
     (tmp_path / "a.csv").write_text(text)
@@ -332,23 +357,26 @@ def test_a_table_in_another_encoding_is_one_line(tmp_path):
 
 def test_no_table_of_a_folder_is_left_out_in_silence(tmp_path):
     """Two of one split, or one of none."""
-    for name, words in (("train_2.csv", "train_1.csv"), ("more.csv", "more.csv")):
+    write_table(tmp_path / "none.csv", "first header")
+    for name, others in (("train_2", "none.csv, train_1"), ("more", "more.csv, none")):
         write_table(tmp_path / "train_1.csv", "first header")
-        write_table(tmp_path / name, "first header")
-        with pytest.raises(DataError, match=f"leave out {words}$"):
+        write_table(tmp_path / f"{name}.csv", "first header")
+        with pytest.raises(DataError, match=f"leave out {others}.csv$"):
             own_data.read(tmp_path)
-        (tmp_path / name).rename(tmp_path / "a.TSV")
+        (tmp_path / f"{name}.csv").rename(tmp_path / "a.TSV")
         assert len(own_data.read(tmp_path / "a.TSV").examples["train"][1]) == 40
 
 
 def test_a_folder_of_tables_and_the_names_beside_them(tmp_path):
-    """As Kaggle publishes Fashion-MNIST; classes.txt names the classes."""
+    """As Kaggle publishes Fashion-MNIST; classes.txt, of any bytes, names the classes."""
     write_table(tmp_path / "fashion-mnist_train.csv", "first header")
     write_table(tmp_path / "fashion-mnist_test.csv", "first header", CLASSES[:8])
-    (tmp_path / "classes.txt").write_text("T-shirt\nTrouser\nPullover\nDress\n")
+    text = b"\xef\xbb\xbfT-shirt\nTrouser \nPull\xffover\nDress\n"
+    (tmp_path / "classes.txt").write_bytes(text)
     found = own_data.read(tmp_path)
     assert len(found.examples["train"][1]) == 40 and len(found.examples["test"][1]) == 8
-    assert found.names == {0: "T-shirt", 1: "Trouser", 2: "Pullover", 3: "Dress"}
+    assert found.names == {0: "T-shirt", 1: "Trouser", 2: "Pull\ufffdover", 3: "Dress"}
+    assert own_data.read(tmp_path / "fashion-mnist_train.csv").names == found.names
 
 
 def put_pictures(folder, *classes, count=3):
@@ -368,7 +396,11 @@ def test_a_folder_of_folders_of_pictures(tmp_path):
     images, labels = found.examples["train"]
     assert images.shape == (6, 5, 6) and labels == ["cat"] * 3 + ["dog"] * 3
     assert images[:, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
-    assert "1 files" in found.notes[0]
+    kinds = ".bmp .gif .jpeg .jpg .png .ppm .tif .tiff .webp, in a folder for each"
+    note = f"1 files in {tmp_path} are left out: pictures are {kinds} class"
+    assert found.notes == (note,)
+    images = own_data.read(tmp_path, (8, 9), 3).examples["train"][0]
+    assert images.shape == (6, 8, 9, 3)
 
 
 def test_pictures_may_come_in_splits(tmp_path):
@@ -447,10 +479,12 @@ def test_emnist_is_put_upright_and_has_its_letters(tmp_path):
     for name in ("letters", "digits"):
         pattern = f"emnist-{name}-{{part}}-{{{{}}}}-idx{{{{}}}}-ubyte.gz"
         put_idx(tmp_path, pattern.format(part="train"), pattern.format(part="test"))
-    (tmp_path / "emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n")
+    (tmp_path / "emnist-letters-mapping.txt").write_bytes(b"1 65 97\n2 66 98\n\xff")
     found = own_data.read(tmp_path / "emnist-letters")
     assert np.array_equal(found.examples["train"][0], BYTES.swapaxes(1, 2))
     assert found.names == {1: "A", 2: "B"}
+    note = "EMNIST is published with rows and columns exchanged: put upright"
+    assert found.notes == (note,) and len(found.sums) == 4
     with pytest.raises(
         DataError, match=r"several sets .*emnist-digits, .*emnist-letters"
     ):
@@ -463,5 +497,5 @@ def test_emnist_is_put_upright_and_has_its_letters(tmp_path):
 def test_an_idx_file_that_lacks_is_named(tmp_path, missing):
     """The others are not called damaged for it."""
     (put_idx(tmp_path) / missing).unlink()
-    with pytest.raises(DataError, match=f"lacks the file {missing}: add it"):
+    with pytest.raises(DataError, match=f"^{tmp_path} lacks the file {missing}: add"):
         own_data.read(tmp_path)

