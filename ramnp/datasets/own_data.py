@@ -180,8 +180,9 @@ def _read_csvs(tables):
 def _read_csv(path):
     """Return pixels (N, height * width) and labels of a table with one image per row."""
     try:
-        # NumPy warns of a table without rows.
-        with warnings.catch_warnings(action="error", category=UserWarning):
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            # Of a table without rows, NumPy only warns, as of an empty line.
+            warnings.filterwarnings("error", "loadtxt: input contained no data")
             return _parse_csv(path)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not encoded in UTF-8: save it so") from error
@@ -286,7 +287,7 @@ def _read_npz(path):
             f"y_test, but holds {names or 'nothing'}: {_ADVICE}"
         )
     examples = {p: (found[p, "images"], found[p, "labels"]) for p in parts}
-    return Parts(examples, dict(enumerate(map(str, class_names))))
+    return Parts(examples, dict(enumerate(map(str, np.ravel(class_names)))))
 
 
 def _role(name):

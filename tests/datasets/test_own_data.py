@@ -317,6 +317,20 @@ def test_a_table_may_be_written_as_spreadsheets_do(tmp_path, index):
     assert labels.tolist() == ["cat, black"]
 
 
+def test_empty_lines_of_a_table_are_skipped(tmp_path):
+    """Editors leave one at the end; NumPy's warning of it is no error."""
+    (tmp_path / "a.csv").write_text("label,a,b\n1,2,3\n\n0,4,5\n\n")
+    pixels, labels = own_data.read(tmp_path / "a.csv").examples["train"]
+    assert pixels.tolist() == [[2, 3], [4, 5]] and labels.tolist() == [1, 0]
+
+
+def test_a_single_name_of_a_class_is_a_name(tmp_path):
+    """Not a list of its letters, nor a crash."""
+    for names in ("cat", ["cat"]):
+        np.savez(tmp_path / "a.npz", images=BYTES, labels=LABELS, class_names=names)
+        assert own_data.read(tmp_path / "a.npz").names == {0: "cat"}
+
+
 def test_classes_have_at_most_half_as_many_values_as_pixels():
     """Each character is the text in one row of a column."""
     assert own_data._label_of("01234567", "0123") == 1
