@@ -34,7 +34,10 @@ def write_atomically(path, data: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            if fcntl:  # moved while locked: no other process takes it for a leftover
+                os.replace(temporary, path)
+        if not fcntl:  # Windows moves no open file
+            os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
         raise UserError(
