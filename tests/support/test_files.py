@@ -132,22 +132,25 @@ def test_disks_that_cannot_sync_a_folder_are_accepted(tmp_path, monkeypatch, cod
 
 
 def test_only_leftovers_of_dead_writers_are_removed(tmp_path, monkeypatch):
-    """The temporary file of a live writer and the user's files stay."""
-    sync = os.fsync
+    """The temporary file of a live writer stays until it is moved; the user's do, too."""
     seen = []
 
-    def look_around(descriptor):
-        remove_leftovers(tmp_path)
-        seen.append(set(os.listdir(tmp_path)))
-        sync(descriptor)
+    def looking_around(step):
+        def look_around(*arguments):
+            remove_leftovers(tmp_path)
+            seen.append(set(os.listdir(tmp_path)))
+            return step(*arguments)
+
+        return look_around
 
     mine = {"notes.tmp", ".notes.tmp", ".notes.0123456g.tmp", ".lock"}
     for name in mine | {".checkpoint.npz.0123abcd.tmp"}:
         (tmp_path / name).touch()
-    monkeypatch.setattr(os, "fsync", look_around)
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(os, name, looking_around(getattr(os, name)))
     write_atomically(tmp_path / "file", b"new")
     (temporary,) = seen[0] - mine
-    assert temporary.startswith(".file.")
+    assert temporary.startswith(".file.") and seen[1] == seen[0]
     assert set(os.listdir(tmp_path)) == mine | {"file"}
     remove_leftovers(tmp_path / "missing")
 
@@ -219,3 +222,6 @@ def test_without_fcntl(tmp_path, monkeypatch):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
         with pytest.raises(UserError, match=f"process {os.getpid()}:"):
             RunLock(tmp_path).__enter__()
+    files.msvcrt.locked = False
+    write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
