@@ -33,7 +33,7 @@ def prepare(paths, agent, invert=None):
             (height, width), scene = pictures.size_of(path), config.scene_shape
             whole = (height, width) == scene
             size = scene if whole else (config.image_height, config.image_width)
-            fitted = None if is_digit else size
+            fitted = None if is_digit and not whole else size
             (image,), _ = pictures.read_pictures([path], fitted, config.channels)
             coloured = pictures.in_colour(path)
         done, plain = [f"{height} x {width} pixels"], True
@@ -41,7 +41,6 @@ def prepare(paths, agent, invert=None):
             done.append("in colour" if config.channels == 3 else "turned grey")
         else:
             done.append("grey, in all channels" if config.channels == 3 else "grey")
-        middle = image.mean() / 255
         turn = invert
         if turn is None and is_digit and not whole:
             turn = pictures.has_dark_ink(image)
@@ -59,8 +58,7 @@ def prepare(paths, agent, invert=None):
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             done.append(f"ink scaled to 20 and centred in {size[0]} x {size[1]} pixels")
-        elif image.shape[:2] != size:
-            image = pictures.resize(image[None], size)[0]
+        elif (height, width) != size:
             done.append(f"scaled to {size[0]} x {size[1]}")
         if image.shape != config.input_shape:
             left_over = [s - i for s, i in zip(config.input_shape, image.shape)]
@@ -71,10 +69,10 @@ def prepare(paths, agent, invert=None):
                 f"warning: {path} does not look like one digit on plain paper",
                 file=sys.stderr,
             )
-        elif abs(image.mean() / 255 - expected) > 0.35:
+        elif abs(excess := image.mean() / 255 - expected) > 0.35:
             print(
-                f"warning: {path} is {'brighter' if middle > expected else 'darker'} "
-                "than the images that the agent was trained on",
+                f"warning: {path} is {'brighter' if excess > 0 else 'darker'} than the "
+                "images that the agent was trained on",
                 file=sys.stderr,
             )
         images.append(image)

@@ -39,6 +39,23 @@ def test_an_agent_is_loaded_as_it_was_saved(agent, images, tmp_path):
     assert agent_file.load_with_training(tmp_path)[1] == ROW
 
 
+def test_the_description_of_the_data_is_kept(agent, tmp_path):
+    """As many classes as the agent has, or fewer; without a description, none."""
+    names = list("abcde")
+    for count in (0, 4, 5):
+        about = {
+            "path": None,
+            "sha256": "0f",
+            "class_names": names[:count],
+            "brightness": 0.25,
+        }
+        agent_file.save(tmp_path / "best.npz", agent._replace(data=about), ROW)
+        assert ramnp.load(tmp_path).data == about
+    agent_file.save(tmp_path / "best.npz", agent, ROW)
+    assert ramnp.load(tmp_path).data is None
+    assert "data" not in checkpoint.load(tmp_path / "best.npz")[1]
+
+
 def test_weights_beyond_the_range_of_two_bytes_are_kept(agent, tmp_path):
     """65,504 is the largest; if any weight exceeds it, all take four bytes."""
     agent.params["action"]["b_a"][0] = 65_504
@@ -142,6 +159,46 @@ def test_other_files_are_refused_in_one_line(agent, tmp_path):
         assert "\n" not in message and len(message) < 300 + len(str(path))
     with pytest.raises(CheckpointError, match="nowhere"):
         ramnp.load(tmp_path / "nowhere")
+
+
+DATA = {"path": "a", "sha256": "0", "class_names": ["a"], "brightness": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"location_std": 1e300}, "its location_std is not a standard deviation"),
+        ({"training": ROW | {"step": -1e300}}, "its training is not a row of metrics"),
+        ({"training": ROW | {"step": 10**400}}, "its training is not a row of metrics"),
+        ({"training": ROW | {"step": "1"}}, "its training is not a row of metrics"),
+        ({"data": 3}, "its data is not a description of data"),
+        ({"data": DATA | {"more": 1}}, "its data is not a description of data"),
+        ({"data": DATA | {"path": 1}}, "its data is not a description of data"),
+        (
+            {"data": DATA | {"class_names": list("abcdef")}},
+            "its data is not a description of data",
+        ),
+        (
+            {"data": DATA | {"class_names": ["a", 1]}},
+            "its data is not a description of data",
+        ),
+        ({"config": []}, "ramnp.learning.config.Config() argument after ** must be"),
+        ({"config": {"colour": 1}}, "Config.__init__() got an unexpected keyword"),
+    ],
+)
+def test_it_is_said_why_a_file_holds_no_agent(changes, reason, agent, tmp_path):
+    """In the same words, whatever is wrong."""
+    path = tmp_path / "best.npz"
+    agent_file.save(path, agent, ROW)
+    arrays, meta = checkpoint.load(path)
+    checkpoint.save(path, arrays, meta | {"data": DATA})
+    assert ramnp.load(path).data == DATA
+    checkpoint.save(path, arrays, meta | changes)
+    with pytest.raises(CheckpointError) as error:
+        ramnp.load(path)
+    message = str(error.value)
+    assert message.startswith(f"{path} does not hold an agent: {reason}")
+    assert message.endswith("; use another file")
 
 
 @pytest.mark.parametrize(

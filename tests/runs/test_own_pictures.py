@@ -162,10 +162,113 @@ def test_colour_is_kept_for_an_agent_that_sees_it(agent, tmp_path):
     assert images.shape == (2, 40, 40, 3)
     assert (images[0, 10:30, 5:35] == (250, 120, 0)).all()
     assert (images[1, 10:30, 5:35] == 120).all() and not images[:, :10].any()
-    assert "40 x 60 pixels, in colour" in colour and "grey, in all channels" in grey
+    placed = "scaled to 20 x 30, put in the middle of 40 x 40"
+    assert colour == f"40 x 60 pixels, in colour, {placed}"
+    assert grey == f"40 x 60 pixels, grey, in all channels, {placed}"
     grey = colourful._replace(config=dataclasses.replace(config, channels=1))
     _, (turned, _) = own_pictures.prepare(paths, grey, invert=False)
-    assert "turned grey" in turned
+    assert turned == f"40 x 60 pixels, turned grey, {placed}"
+
+
+def plain_picture(folder, grey, size=(20, 20)):
+    """Write a picture of one grey, of size (height, width); return its path."""
+    path = str(folder / f"{grey}.png")
+    Image.new("L", size[::-1], grey).save(path)
+    return path
+
+
+def trained_on(agent, brightness, **changes):
+    """Return an agent trained on images of 20 x 20 pixels with this mean brightness."""
+    images = {"task": "own", "image_height": 20, "image_width": 20, "canvas_size": 0}
+    config = dataclasses.replace(agent.config, **(images | changes))
+    return Agent({}, config, 0.1, {"sha256": "0", "brightness": brightness})
+
+
+@pytest.mark.parametrize(
+    ("brightness", "edge", "changes", "inverted"),
+    [
+        (0.13, 127, {}, False),
+        (0.13, 128, {}, True),
+        (0.9, 127, {}, True),
+        (0.9, 128, {}, False),
+        (0.76, 20, {}, True),
+        (0.75, 20, {}, False),
+        (0.25, 230, {}, False),
+        (0.75, 20, {"invert": True}, True),
+        (0.13, 230, {"channels": 3}, False),
+        (0.13, 230, {"channels": 3, "invert": True}, True),
+    ],
+)
+def test_the_edge_of_a_picture_says_what_its_ink_is(
+    brightness, edge, changes, inverted, agent, tmp_path
+):
+    """For an agent of grey images that are mostly background; else the training does."""
+    path = plain_picture(tmp_path, edge)
+    images, (words,) = own_pictures.prepare(
+        [path], trained_on(agent, brightness, **changes)
+    )
+    assert (images == (255 - edge if inverted else edge)).all()
+    kind = "grey, in all channels" if "channels" in changes else "grey"
+    assert words == f"20 x 20 pixels, {kind}" + ", inverted" * inverted
+
+
+@pytest.mark.parametrize(
+    ("brightness", "grey", "said"),
+    [
+        (0.3, 51, ""),
+        (0.65, 255, ""),
+        (0.648, 255, "brighter"),
+        (0.6, 25, "darker"),
+        (0.35, 0, ""),
+    ],
+)
+def test_brightness_is_compared_with_that_of_the_training(
+    brightness, grey, said, agent, tmp_path, capsys
+):
+    """A difference of more than 0.35 is a warning, of one line."""
+    path = plain_picture(tmp_path, grey)
+    own_pictures.prepare([path], trained_on(agent, brightness))
+    line = f"warning: {path} is {said} than the images that the agent was trained on\n"
+    assert capsys.readouterr().err == (line if said else "")
+
+
+def test_a_picture_is_scaled_to_the_size_of_the_training_images(agent, tmp_path):
+    """And it says to which height and width; one of that size stays as it is."""
+    training = trained_on(agent, 0.5, image_height=10, image_width=30)
+    for size, words in (
+        ((40, 90), "40 x 90 pixels, grey, scaled to 10 x 30"),
+        ((10, 30), "10 x 30 pixels, grey"),
+    ):
+        path = plain_picture(tmp_path, 120, size)
+        images, notes = own_pictures.prepare([path], training)
+        assert images.shape == (1, 10, 30) and (images == 120).all()
+        assert notes == [words]
+
+
+def test_a_large_scene_is_not_reduced(agent, tmp_path):
+    """Pictures of more than 128 pixels a side are, when they need not be a scene."""
+    config = dataclasses.replace(agent.config, canvas_size=150)
+    pixels = np.zeros((150, 150), np.uint8)
+    pixels[::7, 3::5] = 200
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (scene,), (words,) = own_pictures.prepare(
+        [str(tmp_path / "a.png")], agent._replace(config=config)
+    )
+    assert np.array_equal(scene, pixels) and words == "150 x 150 pixels, grey"
+
+
+def test_the_agent_of_an_earlier_version_knows_digits_only(agent, tmp_path):
+    """Its file does not describe its data: it is MNIST, white ink on black."""
+    former = agent._replace(data=None)
+    path = plain_picture(tmp_path, 240, (60, 60))
+    (scene,), (words,) = own_pictures.prepare([path], former)
+    assert (scene == 15).all() and words == "60 x 60 pixels, grey, inverted"
+    own = former._replace(config=dataclasses.replace(agent.config, task="own"))
+    with pytest.raises(UserError) as error:
+        own_pictures.prepare([path], own)
+    assert str(error.value) == (
+        "the agent's file has no description of its training images: train it anew"
+    )
 
 
 def test_photos_are_inverted_as_those_of_the_training_were(agent, tmp_path):

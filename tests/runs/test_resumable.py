@@ -1,7 +1,9 @@
 """Stopped anywhere, a run resumes bit-identically, with any number of threads."""
 
+import io
 import json
 import os
+import re
 import signal
 
 import numpy as np
@@ -10,11 +12,12 @@ import pytest
 from ramnp.datasets import scenes
 from ramnp.learning import diagnostics
 from ramnp.learning import trainer as training
+from ramnp.learning.predictor import describe_data
 from ramnp.learning.state import initial
 from ramnp.learning.trainer import Trainer
 from ramnp.runs import agent_file, resumable, saved_state
-from ramnp.support import checkpoint, signals
-from ramnp.support.errors import DivergenceError
+from ramnp.support import checkpoint, process, signals
+from ramnp.support.errors import DivergenceError, WorkerError
 from tests.helpers import sealed, tiny_config, wrong_of
 
 CLOCKS = {"seconds", "images_per_second"}
@@ -153,6 +156,88 @@ def test_saving_more_often_changes_no_bit(digits, tmp_path, uninterrupted):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [({}, [4, 8, 12]), ({"save_every": 5}, [4, 5, 8, 10, 12])],
+)
+def test_the_state_is_saved_after_these_steps(
+    options, steps, digits, tmp_path, monkeypatch
+):
+    """After each epoch, and each save_every steps if asked."""
+    saved = []
+    monkeypatch.setattr(
+        saved_state, "save", lambda path, state, *rest: saved.append((path, state.step))
+    )
+    config = tiny_config()
+    resumable.train(config, digits, str(tmp_path), initial(config, 90), **options)
+    assert saved == [(str(tmp_path / "checkpoint.npz"), step) for step in steps]
+
+
+@pytest.mark.parametrize(("options", "count"), [({}, 1), ({"threads": 2}, 2)])
+def test_so_many_threads_train_and_evaluate(
+    options, count, digits, tmp_path, monkeypatch
+):
+    """The gradient is taken by that many processes, and the errors are counted so."""
+    told = []
+
+    def remember(kind, name):
+        class Remembered(kind):
+            def __init__(self, number, *arguments):
+                told.append((name, number))
+                super().__init__(number, *arguments)
+
+        return Remembered
+
+    class Watched(Trainer):
+        def __init__(self, config, train, state, workers):
+            told.append(("trainer", isinstance(workers, Workers)))
+            super().__init__(config, train, state, workers)
+
+    Workers = remember(resumable.Workers, "workers")
+    executor = remember(resumable.ThreadPoolExecutor, "pool")
+    monkeypatch.setattr(resumable, "Workers", Workers)
+    monkeypatch.setattr(resumable, "ThreadPoolExecutor", executor)
+    monkeypatch.setattr(training, "Trainer", Watched)
+    config = tiny_config(epochs=1)
+    resumable.train(config, digits, str(tmp_path), initial(config, 90), **options)
+    assert told == [("pool", count), ("workers", count), ("trainer", True)]
+
+
+def test_each_row_is_told_once_it_is_saved(digits, tmp_path):
+    """And the best agent's file says which data it was trained on."""
+    config, told = tiny_config(), []
+
+    def on_row(row):
+        path = tmp_path / "checkpoint.npz"
+        saved, _ = saved_state.load(path, config, 90, digits.sha256)
+        assert saved.history[-1] == row
+        told.append(row)
+
+    current = initial(config, 90)
+    resumable.train(config, digits, str(tmp_path), current, on_row=on_row)
+    assert told == current.history and len(told) == 3
+    assert agent_file.load(tmp_path).data == describe_data(digits, config)
+
+
+def test_a_run_that_loses_a_worker_is_saved(digits, tmp_path, monkeypatch):
+    """One line says what happened, after which step, and what to do."""
+
+    def lose(trainer):
+        if trainer.state.step == 2:
+            raise WorkerError("worker 1 has been killed")
+        step(trainer)
+
+    step = Trainer.step
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", lose)
+        with pytest.raises(WorkerError) as error:
+            train(tiny_config(), digits, tmp_path)
+    assert str(error.value) == (
+        "worker 1 has been killed; everything is saved after step 2, resume with --resume"
+    )
+    assert train(tiny_config(), digits, tmp_path).step == 12
+
+
 def test_an_extra_evaluation_moves_no_stream(digits, tmp_path, pool, uninterrupted):
     """Evaluation has a separate stream."""
     config = tiny_config()
@@ -196,6 +281,87 @@ def test_progress_tells_speed_errors_and_time_left(digits):
     assert text == "train 3.00 %, 150 images/s, 01:00 left"
     text = resumable.describe(trainer, {"valid_error": 2.5, "train_error": 3.0})
     assert text == "valid 2.50 %, train 3.00 %, 01:00 left"
+
+
+ERRORS = r"valid \d+\.\d\d %, train \d+\.\d\d %, 00:00 left"
+
+
+@pytest.mark.parametrize("supervised", [False, True])
+def test_without_a_terminal_each_epoch_is_a_line(
+    supervised, digits, tmp_path, monkeypatch, capsys
+):
+    """Unless the run is a study's, which has its own."""
+    written = []
+
+    class Flushed(io.StringIO):
+        def flush(self):
+            written.append(self.getvalue())
+
+    monkeypatch.setattr("sys.stderr", Flushed())
+    if supervised:
+        monkeypatch.setenv(process.SUPERVISED, "1")
+    train(tiny_config(), digits, tmp_path)
+    lines = "".join(written[-1:]).splitlines()
+    assert len(lines) == (0 if supervised else 3) and capsys.readouterr().out == ""
+    for n, line in enumerate(lines, 1):
+        assert re.fullmatch(f"epoch {n}/3: {ERRORS}", line)
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written."""
+
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_each_epoch_is_a_bar(digits, tmp_path, monkeypatch):
+    """It fits 80 columns, and ends with the errors of the epoch."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr", Terminal())
+    train(tiny_config(), digits, tmp_path)
+    bars = resumable.sys.stderr.getvalue()
+    assert ": valid" not in bars
+    for n, text in enumerate(bars.split("\n")[:3], 1):
+        first, *between, last = [bar for bar in text.split("\r") if bar.strip()]
+        assert re.fullmatch(rf"epoch {n}/3 +0% \|.{{8}}\| ", first)
+        assert re.fullmatch(rf"epoch {n}/3 100% \|#{{8}}\| , {ERRORS}", last)
+        assert max(map(len, [first, *between, last])) <= 80
+
+
+@pytest.mark.parametrize(
+    ("stream", "columns", "shown"),
+    [(Terminal, "80", True), (Terminal, "0", False), (io.StringIO, "80", False)],
+)
+def test_a_bar_needs_a_terminal_with_columns(
+    stream, columns, shown, digits, monkeypatch
+):
+    """It starts where the epoch was stopped."""
+    monkeypatch.setattr("sys.stderr", stream())
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((0, 0)))
+    monkeypatch.setenv("COLUMNS", columns)
+    config = tiny_config()
+    current = initial(config, 90)
+    current.epoch, current.position = 1, 3
+    with resumable.progress_bar(Trainer(config, digits.train, current)) as bar:
+        assert bar.disable is not shown
+        if shown:
+            assert (bar.n, bar.total, bar.desc) == (3, 4, "epoch 2/3")
+
+
+def test_each_step_is_shown_without_delay(digits, tmp_path, monkeypatch):
+    """Speed and time left; the bar itself decides how often it is drawn."""
+    shown = []
+
+    class Bar:
+        disable = True
+        update = close = staticmethod(lambda: shown.append("moved"))
+
+        def set_postfix_str(self, text, refresh=True):
+            shown.append((text.split()[-3], refresh))
+
+    monkeypatch.setattr(resumable, "progress_bar", lambda trainer: Bar())
+    train(tiny_config(epochs=1), digits, tmp_path)
+    assert shown == [("images/s,", False), "moved"] * 4 + [("%,", True), "moved"]
 
 
 def test_the_best_and_the_last_are_not_mixed_up(digits, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from ramnp.datasets import mnist
 from ramnp.runs import agent_file, run_data
 from ramnp.support import checkpoint
 from ramnp.support.errors import DataError, UserError
-from tests.helpers import TINY_RUN, small_split, write_digits
+from tests.helpers import TINY_RUN, small_split, tiny_config, write_digits
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,23 @@ def test_data_that_is_missing_or_has_changed_is_one_line(run, tmp_path):
     assert evaluate.main([str(run)]) == 0
     other = small_split(5, 126, 12, 12)
     np.savez(data, images=other.images, labels=other.labels)
+    found, wanted = mnist.load(data).sha256[:12], about["sha256"][:12]
     for command in (evaluate.main, lambda a: train.main(["--resume", "--run", *a])):
-        with pytest.raises(DataError, match=r"bars\.npz is not the data .* changed"):
+        with pytest.raises(DataError) as error:
             command([str(run)])
+        assert str(error.value) == (
+            f"{data} is not the data that {run} was trained on, or has changed since "
+            f"(its SHA-256 is {found}..., not {wanted}...): restore it, or name it by "
+            "--data"
+        )
     data.unlink()
     for command in (evaluate.main, lambda a: train.main(["--resume", "--run", *a])):
-        with pytest.raises(DataError, match=r"bars\.npz does not exist"):
+        with pytest.raises(DataError) as error:
             command([str(run)])
+        assert str(error.value) == (
+            f"{data} does not exist, but {run} was trained on it: restore it, or name "
+            "it by --data"
+        )
 
 
 def test_other_data_is_tested_on_with_a_warning(run, tmp_path, capsys):
@@ -81,7 +91,9 @@ def test_other_data_is_tested_on_with_a_warning(run, tmp_path, capsys):
     few = split.labels < 3
     np.savez(tmp_path / "other.npz", images=split.images[few], labels=split.labels[few])
     assert evaluate.main([str(run), "--data", str(tmp_path / "other.npz")]) == 0
-    assert "other.npz is not known to be" in capsys.readouterr().err
+    warning = f"warning: {tmp_path / 'other.npz'} is not known to be the data that the "
+    warning += "agent was trained on; its test images may be among those\n"
+    assert capsys.readouterr().err.endswith(warning)
     np.savez(tmp_path / "other.npz", images=split.images, labels=split.labels + 1)
     with pytest.raises(DataError, match="class 10, which is not one of the classes"):
         evaluate.main([str(run), "--data", str(tmp_path / "other.npz")])
@@ -95,6 +107,25 @@ def test_other_data_is_fitted_into_the_size_that_the_agent_knows(run, tmp_path, 
     assert digits.test.images.shape == (18, 12, 12)
     err = capsys.readouterr().err
     assert "note: train images of 24 x 36 pixels are resized to 12 x 12" in err
+
+
+def test_images_are_prepared_as_the_configuration_says(tmp_path):
+    """Their size, their colours, and which side is ink."""
+    images = np.random.default_rng(0).integers(
+        256, size=(126, 8, 10, 3), dtype=np.uint8
+    )
+    labels = small_split(5, 126).labels
+    np.savez(tmp_path / "a.npz", images=images, labels=labels)
+    settings = {"channels": 3, "image_height": 8, "image_width": 10}
+    plain = run_data.load(tiny_config(**settings), tmp_path / "a.npz").train
+    inverted = run_data.load(tiny_config(**settings, invert=True), tmp_path / "a.npz")
+    assert plain.images.shape == (90, 8, 10, 3)
+    assert np.array_equal(inverted.train.images, 255 - plain.images)
+    settings |= {"image_height": 4, "image_width": 5}
+    kept = run_data.load(tiny_config(**settings), tmp_path / "a.npz")
+    assert np.array_equal(kept.train.images, plain.images)
+    small = run_data.load(tiny_config(**settings, resize=True), tmp_path / "a.npz")
+    assert small.train.images.shape == (90, 4, 5, 3)
 
 
 def as_begun_before(run, data):
@@ -135,6 +166,24 @@ def test_an_agent_that_does_not_say_its_data_needs_it(run, tmp_path, capsys):
     data = str(tmp_path / "bars.npz")
     assert evaluate.main([str(tmp_path / "moved.npz"), "--data", data]) == 0
     assert "may be among those" in capsys.readouterr().err
+
+
+def test_what_a_folder_records_of_its_data(run):
+    """Of a folder or a file in it: the path, and the SHA-256 wherever it is."""
+    config = json.loads((run / "config.json").read_text())
+    sha256 = config["data_sha256"]
+    expected = {"path": config["data"], "sha256": sha256}
+    for run_or_file in (run, str(run), run / "best.npz", run / "no_file"):
+        assert run_data.recorded(run_or_file) == expected
+    arrays, meta = checkpoint.load(run / "checkpoint.npz")
+    checkpoint.save(run / "checkpoint.npz", arrays, meta | {"data_sha256": "1"})
+    assert run_data.recorded(run) == expected  # the configuration comes first
+    config["data"] = "Zahlen/äöü.npz"
+    text = json.dumps(config | {"data_sha256": None}, ensure_ascii=False)
+    (run / "config.json").write_text(text, encoding="utf-8")
+    assert run_data.recorded(run) == {"path": "Zahlen/äöü.npz", "sha256": "1"}
+    (run / "checkpoint.npz").unlink()
+    assert run_data.recorded(run) == {"path": "Zahlen/äöü.npz", "sha256": None}
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"data": 3}', '{"epochs": 3}', "{"])

@@ -12,7 +12,7 @@ from ramnp.learning import trainer as training
 from ramnp.learning.diagnostics import METRICS as DIAGNOSTICS
 from ramnp.runs import saved_state as state
 from ramnp.runs.agent_file import METRICS
-from ramnp.support import checkpoint
+from ramnp.support import checkpoint, process
 from ramnp.support.errors import CheckpointError, DivergenceError
 from tests.fuzzing import spoil
 from tests.helpers import small_config, small_split, wrong_of
@@ -73,6 +73,58 @@ def test_no_best_yet_comes_back_too(tmp_path):
     assert state.load(path, CONFIG, 50, SUM)[0].best_error == np.inf
 
 
+def test_what_the_last_bits_depend_on_is_saved(saved, monkeypatch):
+    """NumPy's version, BLAS's threads and the processor, by these names."""
+    monkeypatch.setattr(np, "__version__", "9.8")
+    monkeypatch.setattr(process, "blas_threads", lambda: 7)
+    monkeypatch.setattr(process, "processor", lambda: "a chip")
+    current, path = saved
+    state.save(path, current, CONFIG, SUM)
+    assert state.load(path, CONFIG, 50, SUM)[1] == {
+        "numpy": "9.8",
+        "blas_threads": 7,
+        "processor": "a chip",
+    }
+
+
+def stopped(row, config, epoch, position):
+    """Return the state of a run on 50 images after these steps of an epoch."""
+    current = run_state.initial(config, 50)
+    current.epoch, current.position = epoch, position
+    current.step = epoch * run_state.steps_per_epoch(config, 50) + position
+    current.history = [row | {"epoch": n + 1} for n in range(epoch)]
+    images = float(min(position * config.batch_size, 50))
+    current.sums |= {"images": images, "rows": images * config.num_rollouts}
+    current.sums["seconds"] = 0.1 if position else 0.0
+    return current
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "epoch", "position", "accepted"),
+    [
+        (20, 0, 0, True),
+        (1, 1, 1, True),  # one image, two rollouts of it
+        (20, 1, 3, True),  # the last step of an epoch, of ten images
+        (20, 1, 4, False),
+        (20, 2, 0, True),  # the end
+        (20, 2, 1, False),
+        (20, 3, 0, False),
+    ],
+)
+def test_a_run_may_be_stopped_anywhere_within_its_epochs(
+    saved, batch_size, epoch, position, accepted
+):
+    """Of two epochs; a step beyond them is refused."""
+    current, path = saved
+    settings = {"epochs": 2, "num_rollouts": 2, "num_shards": 1}
+    config = small_config(batch_size=batch_size, **settings)
+    expected = stopped(current.history[0], config, epoch, position)
+    state.save(path, expected, config, SUM)
+    with contextlib.nullcontext() if accepted else pytest.raises(CheckpointError):
+        back, _ = state.load(path, config, 50, SUM)
+        assert back.step == expected.step and back.sums == expected.sums
+
+
 @pytest.mark.parametrize(
     ("changes", "option"),
     [
@@ -109,6 +161,24 @@ def test_rows_of_an_earlier_version_lack_a_metric(saved):
         checkpoint.save(saved[1], arrays, meta)
         with contextlib.nullcontext() if accepted else pytest.raises(CheckpointError):
             assert state.load(saved[1], CONFIG, 50, SUM)[0].history == [row]
+
+
+def test_the_message_says_what_to_do(saved):
+    """Of another configuration, of other data, of no state at all."""
+    path = saved[1]
+    remedy = "resume with the same settings, or start a new run"
+    for meta, data, words in (
+        ({"config": {"seed": 1}}, SUM, f"was trained with --seed 1, not 0: {remedy}"),
+        ({}, "1", "was trained on other data: point --data to the same digits"),
+        ({"step": 0}, SUM, "does not hold the state of a run: use another checkpoint"),
+    ):
+        arrays, sound = checkpoint.load(path)
+        config = sound["config"] | meta.get("config", {})
+        other = path.with_name("other.npz")
+        checkpoint.save(other, arrays, sound | meta | {"config": config})
+        with pytest.raises(CheckpointError) as error:
+            state.load(other, CONFIG, 50, data)
+        assert str(error.value) == f"{other} {words}"
 
 
 def test_other_data_are_refused(saved):
@@ -158,6 +228,10 @@ def _without(meta, name):
             arrays,
             meta | {"history": [meta["history"][0] | {"step": 10**400}]},
         ),
+        lambda arrays, meta: (
+            arrays,
+            meta | {"history": [meta["history"][0] | {"more": 1}]},
+        ),
         lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"rows": 0.0}}),
         lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"images": 0.0}}),
         lambda arrays, meta: (arrays, meta | {"sums": meta["sums"] | {"seconds": 0.0}}),
@@ -166,6 +240,7 @@ def _without(meta, name):
             meta | {"sums": meta["sums"] | {"wrong": 10**400}},
         ),
         lambda arrays, meta: (arrays, meta | {"seconds": None}),
+        lambda arrays, meta: (arrays, meta | {"seconds": 1e300}),
         lambda arrays, meta: (arrays, meta | {"best_error": "0.5"}),
         lambda arrays, meta: (arrays, meta | {"more": 1}),
         lambda arrays, meta: (arrays, meta | {"environment": []}),
