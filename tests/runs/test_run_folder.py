@@ -1,6 +1,8 @@
 """Resuming a run folder: same data, same settings, known environment."""
 
 import csv
+import dataclasses
+import io
 import json
 import shlex
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +14,12 @@ import pytest
 import ramnp
 from ramnp import evaluate, train
 from ramnp.agent import parameters
-from ramnp.datasets import mnist
+from ramnp.datasets import mnist, scenes
 from ramnp.figures import confusion, curves, film, glimpses
 from ramnp.learning import evaluation
+from ramnp.learning.recipes import make_config
 from ramnp.runs import agent_file, run_folder, saved_state
-from ramnp.support import checkpoint
+from ramnp.support import checkpoint, signals
 from ramnp.support.errors import CheckpointError, DataError, UserError
 from tests.helpers import TINY_RUN, sealed, small_split, write_digits
 from tests.processes import copy_run, metrics, outcome
@@ -89,6 +92,7 @@ def test_another_environment_is_a_warning_and_with_strict_an_error(
     copy, monkeypatch, capsys
 ):
     """One line names both values: NumPy, BLAS threads, processor."""
+    before = saved_state.environment()
     current = {"numpy": "2.99", "blas_threads": "7", "processor": "abacus"}
     monkeypatch.setattr(saved_state, "environment", lambda: current)
     with pytest.raises(UserError, match="--strict") as error:
@@ -96,9 +100,14 @@ def test_another_environment_is_a_warning_and_with_strict_an_error(
     assert resume(copy) == 0
     warning = capsys.readouterr().err
     assert warning.count("\n") == 1
-    for message in (str(error.value), warning):
-        assert f"numpy {np.__version__} then, 2.99 now" in message
-        assert "7 now" in message and "abacus now" in message
+    changes = (
+        "the last bits may differ from the interrupted run: "
+        f"numpy {np.__version__} then, 2.99 now; blas threads {before['blas_threads']} "
+        f"then, 7 now; processor {before['processor'][:60]} then, abacus now"
+    )
+    assert warning == f"warning: {changes}\n"
+    remedy = "resume where it began, or leave out --strict"
+    assert str(error.value) == f"{changes}; {remedy}"
 
 
 @pytest.mark.parametrize(
@@ -111,12 +120,84 @@ def test_another_environment_is_a_warning_and_with_strict_an_error(
 )
 def test_a_damaged_configuration_is_one_line(copy, text):
     """Whatever is wrong with config.json, the line names it."""
-    (copy / "config.json").write_text(text)
-    if text == "{}":
-        text = "no data"
-    with pytest.raises(CheckpointError, match=r"config\.json is damaged") as error:
+    path = copy / "config.json"
+    path.write_text(text)
+    with pytest.raises(CheckpointError) as error:
         resume(copy)
-    assert "\n" not in str(error.value)
+    message = f"{path} is damaged: restore it, or start a new run"
+    assert str(error.value) == message
+
+
+def test_messages_of_a_run_that_cannot_be_resumed_or_begun(
+    copy, digits_file, tmp_path, monkeypatch
+):
+    """Each names the folder or the setting, and says what to do."""
+    empty, file = tmp_path / "empty", tmp_path / "file"
+    file.touch()
+    config = copy / "config.json"
+    no_run = "leave out --resume, or choose another --run"
+    longer = "give more to train it longer, or leave the option out"
+    for call, message in (
+        (lambda: resume(empty), f"there is no run in {empty}: {no_run}"),
+        (
+            lambda: resume(copy, "--seed=1"),
+            (
+                f"{config} was trained with --seed 0, not 1: resume with the same settings, "
+                "or start a new run"
+            ),
+        ),
+        (
+            lambda: resume(copy, "--epochs=2"),
+            f"--epochs 2: the run in {copy} has 3; {longer}",
+        ),
+        (
+            lambda: run_folder.refuse_if_in_use(copy),
+            (
+                f"{copy} exists: resume its run with --resume, or choose another folder with "
+                "--run"
+            ),
+        ),
+        (
+            lambda: run_folder.refuse_if_in_use(file),
+            f"cannot use the folder {file}: Not a directory; choose another by --run",
+        ),
+        (
+            lambda: ramnp.fit(file / "run", data=digits_file),
+            f"cannot use the folder {file}/run: Not a directory; choose another by --run",
+        ),
+    ):
+        with pytest.raises(UserError) as error:
+            call()
+        assert str(error.value) == message
+    run_folder.refuse_if_in_use(empty)
+
+
+def test_settings_that_are_wrong_for_any_data_are_refused_before_it_is_read(tmp_path):
+    """Which may take minutes; the size of images is the data's business."""
+    nowhere = str(tmp_path / "nowhere")
+    for settings in ({"num_shards": 999}, {"num_shards": 999, "resize": True}):
+        with pytest.raises(UserError, match="--num-shards 999 is more"):
+            run_folder.prepare_run(settings, nowhere)
+    large = {"model": "conv", "filter_size": 90, "task": "own"}
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        run_folder.prepare_run(large, nowhere)
+    size = {"resize": True, "image_height": 20, "image_width": 30}
+    with pytest.raises(UserError, match="--filter-size 90"):
+        run_folder.prepare_run(large | size, nowhere)
+
+
+def test_a_run_whose_data_has_moved_is_told_where(copy, digits_file, tmp_path):
+    """The same images elsewhere are the same data; its record stays as it was."""
+    config = json.loads((copy / "config.json").read_text())
+    moved = {"data": str(tmp_path / "gone.npz")}
+    (copy / "config.json").write_text(json.dumps(config | moved))
+    with pytest.raises(DataError, match=r"gone\.npz does not exist"):
+        run_folder.read_run(copy, {})
+    read, digits = run_folder.read_run(copy, {"epochs": 4}, digits_file)
+    assert (read.epochs, digits.sha256) == (4, config["data_sha256"])
+    (copy / "config.json").write_text(json.dumps(config | {"data_sha256": "12"}))
+    with pytest.raises(DataError, match=f"{copy} was trained on, or has changed"):
+        run_folder.read_run(copy, {})
 
 
 def test_the_remains_of_a_killed_start_do_not_block_the_next_one(
@@ -183,6 +264,157 @@ def test_the_result_is_that_of_the_best_agent_on_the_test_digits(
     assert result["seconds"] == history[-1]["seconds"]
     speed = np.mean([row["images_per_second"] for row in history])
     assert result["images_per_second"] == pytest.approx(speed)
+
+
+class Watched(io.StringIO):
+    """A stream that knows what of it has been flushed."""
+
+    flushed = ""
+
+    def flush(self):
+        self.flushed = self.getvalue()
+
+    def assert_flushed(self):
+        assert self.flushed == self.getvalue()
+
+
+def watch_stdout(monkeypatch):
+    """Watch what a run prints, and that it is to be seen before each long wait."""
+    stream = Watched()
+    monkeypatch.setattr("sys.stdout", stream)
+    train_as_before = run_folder.resumable.train
+
+    def train_then(*given):
+        stream.assert_flushed()
+        return train_as_before(*given)
+
+    def draw_then(folder, *given):
+        stream.assert_flushed()
+        return [f"{folder}/a.png", "b.png"]
+
+    monkeypatch.setattr(run_folder.resumable, "train", train_then)
+    monkeypatch.setattr(run_folder, "draw", draw_then)
+    return stream
+
+
+def test_what_a_run_prints(digits_file, tmp_path, monkeypatch):
+    """What is trained on what, all notes, the test result, pictures, next commands."""
+    stdout, folder = watch_stdout(monkeypatch), tmp_path / "my run"
+    options = ["--data", digits_file, "--run", str(folder), "--patch-size=1"]
+    assert train.main([*TINY_RUN, *options]) == 0
+    result = json.loads((folder / "result.json").read_text())
+    agent, row = agent_file.load_with_training(folder)
+    (note,) = mnist.load(digits_file).notes
+    assert stdout.getvalue().splitlines() == [
+        (
+            f"centered, recipe quick, seed 0: {agent.num_parameters:,} parameters, "
+            f"90 training images, 3 epochs, into {folder}"
+        ),
+        "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+        f"note: {note}",
+        (
+            "note: a glimpse covers 1 x 1 of 12 x 12 pixels: raise --num-scales or "
+            "--patch-size, or use --task own"
+        ),
+        "",
+        *evaluation.summary(result).splitlines(),
+        (
+            f"best epoch {row['epoch']} of 3, chosen on validation; "
+            f"{result['seconds'] / 60:.1f} minutes"
+        ),
+        "",
+        f"pictures:  '{folder}/a.png'  b.png",
+        f"next:      python -m ramnp.evaluate '{folder}'",
+        f"           python -m ramnp.train --run '{folder}' --resume --epochs 6",
+    ]
+
+
+def test_what_a_longer_run_prints_first(copy, monkeypatch):
+    """That its schedules are those of the longer run, from this epoch on."""
+    stdout = watch_stdout(monkeypatch)
+    assert resume(copy, "--epochs=5") == 0
+    assert stdout.getvalue().startswith(
+        "from epoch 3 of 3 on, this is a run of 5 epochs: step size, location noise and "
+        "augmentation take the values that they have there in such a run\ncentered, "
+    )
+
+
+def test_what_a_run_on_mnist_prints(digits_file, tmp_path, monkeypatch):
+    """No classes, which are known; the paper's error; the next task, unless begun."""
+    monkeypatch.setattr(mnist, "DIGEST", mnist.load(digits_file).sha256)
+    monkeypatch.chdir(tmp_path)
+    options = [*TINY_RUN[1:], "--epochs=1", "--data", digits_file, "--num-glimpses=6"]
+    for run, more in (("a", f" --data {digits_file}"), ("b", None)):
+        with monkeypatch.context() as patch:
+            stdout = watch_stdout(patch)
+            assert train.main([*options, "--run", run]) == 0
+        out = stdout.getvalue()
+        assert "10 classes:" not in out and "\n  1.12 %  the paper (arXiv; NIPS:" in out
+        lines = ["next:      python -m ramnp.evaluate " + run]
+        if more:
+            lines.append("           python -m ramnp.train --task translated" + more)
+            (tmp_path / "runs" / "translated").mkdir(parents=True)
+        assert out.endswith("\n".join(["", *lines, ""]))
+
+
+def test_an_interrupted_run_says_how_to_resume(digits_file, tmp_path, monkeypatch):
+    """The command can be pasted."""
+
+    def interrupt(config, digits, folder, state, *rest):
+        state.step = 1234
+        raise signals.Interrupted(2)
+
+    monkeypatch.setattr(run_folder.resumable, "train", interrupt)
+    folder = tmp_path / "my run"
+    with pytest.raises(signals.Interrupted) as interrupted:
+        run_folder.run(*run_folder.prepare_run({}, digits_file), folder, threads=1)
+    assert interrupted.value.__notes__ == [
+        (
+            "after step 1,234: everything is saved; resume with python -m ramnp.train --run "
+            f"'{folder}' --resume"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"task": "centered", "num_glimpses": 6},
+            "  1.12 %  the paper (arXiv; NIPS: 1.29 %)\n",
+        ),
+        ({"task": "centered", "model": "conv"}, "  1.21 %  the paper (arXiv)\n"),
+        ({"task": "centered", "num_glimpses": 9}, ""),
+        ({"task": "own"}, ""),
+    ],
+)
+def test_the_papers_error_is_that_of_the_same_row(settings, line):
+    """By task, model and number of glimpses, if the paper has it."""
+    assert run_folder._comparison(make_config(**settings)) == line
+
+
+def test_the_next_task_is_that_after_it_in_the_paper():
+    """After the last one, and after one's own images, the first."""
+    tasks = ["centered", "translated", "cluttered", "cluttered-100"]
+    assert list(map(run_folder._next_task, tasks)) == [*tasks[1:], tasks[0]]
+    assert run_folder._next_task("own") == "centered"
+
+
+def test_fit_trains_with_all_cores_unless_told(digits_file, tmp_path, monkeypatch):
+    """It hands folder, threads and --resume on."""
+    told = []
+    monkeypatch.setattr(run_folder, "run", lambda *a, **named: told.append((a, named)))
+    monkeypatch.setattr(run_folder.agent_file, "load", lambda folder: f"best: {folder}")
+    monkeypatch.setattr(run_folder, "read_history", lambda folder: f"rows: {folder}")
+    monkeypatch.setattr(run_folder.process, "num_cores", lambda: 7)
+    folder = str(tmp_path / "run")
+    for options, threads in (({}, 7), ({"threads": 3}, 3)):
+        answer = ramnp.fit(folder, data=digits_file, seed=4, **options)
+        assert answer == (f"best: {folder}", f"rows: {folder}")
+        (config, digits, where), named = told.pop()
+        assert (config.seed, where) == (4, folder)
+        assert named == {"threads": threads, "resume": False}
+        assert digits.path == digits_file
 
 
 def test_the_test_split_is_sealed_until_training_is_over(
@@ -273,6 +505,87 @@ def test_confusions_and_mistakes_are_counted_and_drawn(finished_run):
             error = result["class_errors"][name]
             assert error == pytest.approx(100 * (1 - row / total))
     assert (finished_run / "mistakes.png").stat().st_size > 1000
+
+
+def frozen_scenes(digits, config):
+    starts = range(0, len(digits.test.labels), scenes.FROZEN_CHUNK)
+    chunks = [scenes.frozen_chunk(digits.test, "test", n, config) for n in starts]
+    return map(np.concatenate, zip(*chunks))
+
+
+def test_what_is_drawn(finished_run, digits_file, tmp_path, monkeypatch):
+    """The first scenes of the test, as sheet and film; the first mistakes of all."""
+    monkeypatch.setattr(scenes, "FROZEN_CHUNK", 4)
+    monkeypatch.setattr(run_folder, "NUM_PICTURED", 3)
+    monkeypatch.setattr(run_folder, "MOST_MISTAKES", 7)
+    drawn = {}
+    for module, name in (
+        (curves, "draw_curves"),
+        (confusion, "draw_confusion"),
+        (glimpses, "draw_glimpses"),
+        (glimpses, "draw_mistakes"),
+        (film, "animate_glimpses"),
+    ):
+        remember = lambda *given, name=name: drawn.update({name: given})
+        monkeypatch.setattr(module, name, remember)
+    agent, digits = agent_file.load(finished_run), mnist.load(digits_file)
+    agent = agent._replace(data=agent.data | {"class_names": list("abcdefghij")})
+    images, labels = frozen_scenes(digits, agent.config)
+    classes = labels.copy()
+    wrong = [0, 2, 3, 5, 8, 9, 13, 17]
+    classes[wrong] = (classes[wrong] + 1) % 10
+    history = rows_of(finished_run)
+    assert (
+        draw(str(tmp_path), digits, agent, history, classes) == []
+    )  # no file is there
+
+    def path(name):
+        return str(tmp_path / name)
+
+    assert drawn["draw_curves"] == (history, path("curves.png"), "centered")
+    counts, names, where = drawn["draw_confusion"]
+    assert (names, where) == (list("abcdefghij"), path("confusion.png"))
+    assert counts.sum() == 18 and counts.trace() == 10
+    for name, file, index in (
+        ("draw_glimpses", "glimpses.png", [0, 1, 2]),
+        ("animate_glimpses", "glimpses.gif", [0, 1, 2]),
+        ("draw_mistakes", "mistakes.png", wrong[:7]),
+    ):
+        (pictures, classes_of, seen, config, *rest) = drawn[name]
+        assert np.array_equal(pictures, images[index])
+        assert np.array_equal(classes_of, labels[index])
+        expected = agent.predict(images[index], prepared=True)
+        assert all(map(np.array_equal, seen, expected)) and config == agent.config
+        assert rest == [path(file), list("abcdefghij")]
+    lines = (tmp_path / "confusion.csv").read_text().splitlines()
+    assert lines[0] == "true \\ predicted,a,b,c,d,e,f,g,h,i,j" and len(lines) == 11
+    assert lines[1] == "a," + ",".join(map(str, counts[0]))
+
+
+@pytest.mark.parametrize(
+    ("model", "right", "names"),
+    [
+        ("ram", True, ["curves.png", "confusion.png", "glimpses.png", "glimpses.gif"]),
+        ("fc", False, ["curves.png", "confusion.png"]),
+    ],
+)
+def test_nothing_is_drawn_of_what_is_not_there(
+    model, right, names, finished_run, digits_file, tmp_path, monkeypatch
+):
+    """No mistakes where there are none, no glimpses of a network without them."""
+    for module, name, place in (
+        (curves, "draw_curves", 1),
+        (confusion, "draw_confusion", 2),
+        (glimpses, "draw_glimpses", 4),
+        (film, "animate_glimpses", 4),
+    ):
+        touch = lambda *given, place=place: Path(given[place]).touch()
+        monkeypatch.setattr(module, name, touch)
+    agent, digits = agent_file.load(finished_run), mnist.load(digits_file)
+    agent = agent._replace(config=dataclasses.replace(agent.config, model=model))
+    classes = (digits.test.labels + (not right)) % 10
+    drawn = draw(str(tmp_path), digits, agent, rows_of(finished_run), classes)
+    assert drawn == [str(tmp_path / name) for name in names]
 
 
 def test_the_next_command_is_right_when_pasted(digits_file, tmp_path, capsys):

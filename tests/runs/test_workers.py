@@ -5,6 +5,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -82,6 +83,24 @@ def test_any_number_of_processes_gives_the_same_answers(count, current):
             assert several.memory.tobytes() == alone.memory.tobytes()
             alone.memory[0] += 0.01
             several.memory[0] += 0.01
+
+
+def test_there_are_no_more_processes_than_shards(current):
+    """Five shards: this process and four; on Windows this process alone."""
+    with workers.Workers(9, CONFIG, SPLIT, current.vector) as team:
+        assert len(team.pids) == 4
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        alone = workers.Workers(9, CONFIG, SPLIT, current.vector)
+    assert alone.pids == []
+    alone(jobs(current, [3], [1]))
+
+
+def test_a_worker_is_woken_by_pipes(team):
+    """They take half the time of sockets."""
+    (worker,) = team._workers
+    for end in (worker._in, worker._out):
+        assert stat.S_ISFIFO(os.fstat(end.fileno()).st_mode)
 
 
 def test_closed_nothing_is_left(current):
