@@ -157,18 +157,19 @@ def run(
                 "data_sha256": digits.sha256,
             }
             write_atomically(os.path.join(folder, CONFIG), _as_json(fields))
-        print(
-            f"{config.task}, recipe {config.recipe}, seed {config.seed}: "
-            f"{current.vector.size:,} parameters, {num_images:,} training images, "
-            f"{config.epochs} epochs, into {folder}",
-            flush=True,
-        )
+        about = [
+            (
+                f"{config.task}, recipe {config.recipe}, seed {config.seed}: "
+                f"{current.vector.size:,} parameters, {num_images:,} training images, "
+                f"{config.epochs} epochs, into {folder}"
+            )
+        ]
         if not mnist.is_mnist(digits.sha256):
             names = brief(", ".join(digits.class_names))
-            print(f"{len(digits.class_names)} classes: {names}", flush=True)
+            about.append(f"{len(digits.class_names)} classes: {names}")
         covered = hint(config, scenes.compose_shape(digits.test, config))
-        for note in filter(None, [*digits.notes, covered]):
-            print(f"note: {note}", flush=True)
+        about += [f"note: {note}" for note in (*digits.notes, covered) if note]
+        print(*about, sep="\n", flush=True)
         try:
             resumable.train(
                 config, digits, folder, current, threads, save_every, on_row

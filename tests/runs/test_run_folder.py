@@ -17,7 +17,9 @@ from ramnp.agent import parameters
 from ramnp.datasets import mnist, scenes
 from ramnp.figures import confusion, curves, film, glimpses
 from ramnp.learning import evaluation
+from ramnp.learning.choices import model_of
 from ramnp.learning.recipes import make_config
+from ramnp.learning.state import initial
 from ramnp.runs import agent_file, run_folder, saved_state
 from ramnp.support import checkpoint, signals
 from ramnp.support.errors import CheckpointError, DataError, UserError
@@ -106,6 +108,7 @@ def test_another_environment_is_a_warning_and_with_strict_an_error(
         f"then, 7 now; processor {before['processor'][:60]} then, abacus now"
     )
     assert warning == f"warning: {changes}\n"
+    run_folder.run(*run_folder.read_run(copy, {}), copy, threads=1, resume=True)
     remedy = "resume where it began, or leave out --strict"
     assert str(error.value) == f"{changes}; {remedy}"
 
@@ -134,7 +137,7 @@ def test_messages_of_a_run_that_cannot_be_resumed_or_begun(
     """Each names the folder or the setting, and says what to do."""
     empty, file = tmp_path / "empty", tmp_path / "file"
     file.touch()
-    config = copy / "config.json"
+    config, prepared = copy / "config.json", run_folder.prepare_run({}, digits_file)
     no_run = "leave out --resume, or choose another --run"
     longer = "give more to train it longer, or leave the option out"
     for call, message in (
@@ -165,6 +168,10 @@ def test_messages_of_a_run_that_cannot_be_resumed_or_begun(
             lambda: ramnp.fit(file / "run", data=digits_file),
             f"cannot use the folder {file}/run: Not a directory; choose another by --run",
         ),
+        (
+            lambda: run_folder.run(*prepared, file / "run", threads=1),
+            f"cannot make the folder {file}/run: Not a directory; choose another by --run",
+        ),
     ):
         with pytest.raises(UserError) as error:
             call()
@@ -184,6 +191,16 @@ def test_settings_that_are_wrong_for_any_data_are_refused_before_it_is_read(tmp_
     size = {"resize": True, "image_height": 20, "image_width": 30}
     with pytest.raises(UserError, match="--filter-size 90"):
         run_folder.prepare_run(large | size, nowhere)
+
+
+def test_images_are_resized_to_the_size_that_is_asked_for(digits_file):
+    """From Python the size may be left to the default."""
+    for size, expected in (((20, 30), (20, 30)), (None, (28, 28))):
+        settings = {"resize": True}
+        settings |= dict(zip(("image_height", "image_width"), size or ()))
+        config, digits = run_folder.prepare_run(settings, digits_file)
+        assert digits.train.images.shape[1:] == expected
+        assert (config.image_height, config.image_width) == expected
 
 
 def test_a_run_whose_data_has_moved_is_told_where(copy, digits_file, tmp_path):
@@ -344,6 +361,7 @@ def test_what_a_run_on_mnist_prints(digits_file, tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "DIGEST", mnist.load(digits_file).sha256)
     monkeypatch.chdir(tmp_path)
     options = [*TINY_RUN[1:], "--epochs=1", "--data", digits_file, "--num-glimpses=6"]
+    (tmp_path / "runs" / "centered").mkdir(parents=True)
     for run, more in (("a", f" --data {digits_file}"), ("b", None)):
         with monkeypatch.context() as patch:
             stdout = watch_stdout(patch)
@@ -353,27 +371,79 @@ def test_what_a_run_on_mnist_prints(digits_file, tmp_path, monkeypatch):
         lines = ["next:      python -m ramnp.evaluate " + run]
         if more:
             lines.append("           python -m ramnp.train --task translated" + more)
-            (tmp_path / "runs" / "translated").mkdir(parents=True)
+            (tmp_path / "runs" / "translated").mkdir()
         assert out.endswith("\n".join(["", *lines, ""]))
 
 
 def test_an_interrupted_run_says_how_to_resume(digits_file, tmp_path, monkeypatch):
     """The command can be pasted."""
 
+    told = []
+
     def interrupt(config, digits, folder, state, *rest):
         state.step = 1234
+        told.append(rest)
         raise signals.Interrupted(2)
 
     monkeypatch.setattr(run_folder.resumable, "train", interrupt)
     folder = tmp_path / "my run"
+    prepared = run_folder.prepare_run({}, digits_file)
     with pytest.raises(signals.Interrupted) as interrupted:
-        run_folder.run(*run_folder.prepare_run({}, digits_file), folder, threads=1)
+        run_folder.run(*prepared, folder, threads=1)
+    with pytest.raises(UserError, match="exists: resume"):  # unless asked
+        run_folder.run(*prepared, folder, threads=1)
+    with pytest.raises(signals.Interrupted):
+        run_folder.run(
+            *prepared, folder, threads=3, resume=True, save_every=5, on_row=print
+        )
+    assert told == [(1, 0, None), (3, 5, print)]
     assert interrupted.value.__notes__ == [
         (
             "after step 1,234: everything is saved; resume with python -m ramnp.train --run "
             f"'{folder}' --resume"
         )
     ]
+
+
+def test_the_end_of_a_run_takes_its_rows(copy, digits_file, monkeypatch, capsys):
+    """For the time that it took, its mean speed, and the curves."""
+    drawn = []
+    monkeypatch.setattr(run_folder, "draw", lambda *given: drawn.append(given) or [])
+    history = [
+        row | {"seconds": 1000.0 + n, "images_per_second": 10.0 * n}
+        for n, row in enumerate(rows_of(copy))
+    ]
+    digits = mnist.load(digits_file)
+    with ThreadPoolExecutor(1) as pool:
+        run_folder.finish(str(copy), digits, history, pool)
+    assert "; 16.7 minutes\n" in capsys.readouterr().out
+    (given,) = drawn
+    agent = agent_file.load(copy)
+    assert given[:2] == (str(copy), digits) and given[3] == history
+    assert given[2].config == agent.config
+    assert given[4].shape == digits.test.labels.shape
+    result = json.loads((copy / "result.json").read_text())
+    assert (result["seconds"], result["images_per_second"]) == (1002.0, 10.0)
+    monkeypatch.setattr(mnist, "DIGEST", digits.sha256)
+    monkeypatch.chdir(copy)
+    with ThreadPoolExecutor(1) as pool:
+        run_folder.finish(str(copy), digits._replace(path=None), history, pool)
+    assert capsys.readouterr().out.endswith("-m ramnp.train --task translated\n")
+
+
+def test_the_test_is_shared_by_as_many_threads(copy, monkeypatch):
+    """As the training was."""
+    counts = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, count):
+            counts.append(count)
+            super().__init__(count)
+
+    monkeypatch.setattr(run_folder, "ThreadPoolExecutor", Pool)
+    prepared = run_folder.read_run(copy, {})
+    run_folder.run(*prepared, copy, threads=3, resume=True)
+    assert counts == [3]
 
 
 @pytest.mark.parametrize(
@@ -466,6 +536,50 @@ def test_a_run_starts_from_trained_weights(copy, digits_file, tmp_path, capsys):
     assert "starting afresh" not in capsys.readouterr().out
 
 
+def test_weights_are_taken_where_they_fit(copy, digits_file):
+    """Also into the running average; the last layer only for the same classes."""
+    agent, digits = agent_file.load(copy), mnist.load(digits_file)
+    state = initial(agent.config, 90)
+    assert (
+        state.average.size
+        and run_folder.start_from(state, agent.config, digits, agent) == ()
+    )
+    vector, _ = parameters.flatten(agent.params)
+    assert np.array_equal(state.vector, vector)
+    assert np.array_equal(state.average, vector)
+    others = digits._replace(class_names=tuple("abcdefghij"))
+    state = initial(agent.config, 90)
+    (note,) = run_folder.start_from(state, agent.config, others, agent)
+    assert note == "initialised anew, because no weights fit: action"
+    differ = state.vector != vector
+    shapes = model_of(agent.config).shapes(agent.config)
+    fresh = parameters.views(differ, shapes)
+    assert fresh["action"]["W_a"].all() and not fresh["core"]["W_h"].any()
+    settings = {"hg_size": 9, "hl_size": 9, "g_size": 17, "h_size": 17}
+    config = dataclasses.replace(agent.config, **settings, locator_hidden_size=9)
+    with pytest.raises(UserError) as error:
+        run_folder.start_from(initial(config, 90), config, others, agent)
+    assert str(error.value) == (
+        "--init-from: no network of that agent has the shape of one of this run"
+    )
+
+
+def test_a_run_from_trained_weights_is_resumable_at_once(
+    copy, digits_file, tmp_path, monkeypatch
+):
+    """Killed before its first step, it still starts from them."""
+
+    def interrupt(*given):
+        raise signals.Interrupted(2)
+
+    folder = tmp_path / "second"
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder.resumable, "train", interrupt)
+        with pytest.raises(signals.Interrupted):
+            train.main(["--init-from", str(copy), "--run", str(folder)])
+    assert resume(folder) == 0
+
+
 def test_a_run_from_trained_weights_may_have_other_classes(copy, tmp_path, capsys):
     """The last layer and networks of other sizes are initialised, and named."""
     split = small_split(3, 126, 12, 12)
@@ -529,7 +643,10 @@ def test_what_is_drawn(finished_run, digits_file, tmp_path, monkeypatch):
         remember = lambda *given, name=name: drawn.update({name: given})
         monkeypatch.setattr(module, name, remember)
     agent, digits = agent_file.load(finished_run), mnist.load(digits_file)
-    agent = agent._replace(data=agent.data | {"class_names": list("abcdefghij")})
+    agent = agent._replace(
+        config=dataclasses.replace(agent.config, invert=True),  # once is enough
+        data=agent.data | {"class_names": list("abcdefghij")},
+    )
     images, labels = frozen_scenes(digits, agent.config)
     classes = labels.copy()
     wrong = [0, 2, 3, 5, 8, 9, 13, 17]
