@@ -121,6 +121,8 @@ def test_images_are_prepared_as_the_configuration_says(tmp_path):
     inverted = run_data.load(tiny_config(**settings, invert=True), tmp_path / "a.npz")
     assert plain.images.shape == (90, 8, 10, 3)
     assert np.array_equal(inverted.train.images, 255 - plain.images)
+    grey = run_data.load(tiny_config(**settings | {"channels": 1}), tmp_path / "a.npz")
+    assert grey.train.images.shape == (90, 8, 10)
     settings |= {"image_height": 4, "image_width": 5}
     kept = run_data.load(tiny_config(**settings), tmp_path / "a.npz")
     assert np.array_equal(kept.train.images, plain.images)

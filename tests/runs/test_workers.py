@@ -103,6 +103,12 @@ def test_a_worker_is_woken_by_pipes(team):
         assert stat.S_ISFIFO(os.fstat(end.fileno()).st_mode)
 
 
+def test_a_worker_neither_reads_nor_prints(team):
+    """What is typed and printed at the terminal is the training process's."""
+    for descriptor in (0, 1):
+        assert os.readlink(f"/proc/{team.pids[0]}/fd/{descriptor}") == "/dev/null"
+
+
 def test_closed_nothing_is_left(current):
     """No process, no zombie, what was learned stays; nor is a file, without the memory."""
     files = os.listdir("/proc/self/fd")
@@ -471,7 +477,12 @@ if __name__ == "__main__":
 """
     script.write_text(REWARD + over + TRAIN)
     _, complaint = trained_by(script, tmp_path / "run", digits_file)
-    assert "reward is __main__.<lambda> in the process that trains" in complaint
+    message = (
+        "reward is __main__.<lambda> in the process that trains, but "
+        "__main__.half_reward in its workers: register it in the module that defines it, "
+        "by ramnp.learning.choices.register, or use --threads 1\n"
+    )
+    assert message in complaint
 
 
 def test_training_without_a_guard_in_a_script_that_registers_is_refused(
