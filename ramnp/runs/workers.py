@@ -4,9 +4,9 @@ Why processes: a shard makes hundreds of short NumPy calls, and threads exchange
 Python's lock at each of them. Why not multiprocessing.Process: a fork copies the locks
 that other threads hold at that moment (tqdm's, BLAS's, a notebook's) and keeps the run
 folder locked, and Apple's BLAS does not survive it; the other start methods run the
-user's script again. A worker is therefore a separate interpreter, `python -m
-ramnp.runs.workers`. It finds parameters and gradients in shared memory without a name,
-which disappears with the last process that has it open.
+user's script again. A worker is therefore a separate interpreter that calls `main`. It
+finds parameters and gradients in shared memory without a name, which disappears with the
+last process that has it open.
 
 A worker keeps nothing between batches: a shard arrives with the states of its random
 streams, and the answer returns their new states. A worker may be killed at any moment,
@@ -39,6 +39,7 @@ from ramnp.support.errors import UserError, WorkerError
 
 # The name under which a worker imports the script that started training.
 _SCRIPT = "__ramnp_script__"
+_PROGRAM = "import sys; from ramnp.runs import workers; workers.main(sys.argv[1:])"
 
 
 class Workers:
@@ -125,7 +126,7 @@ class _Worker:
         self._in, theirs_out = Pipe(duplex=False)
         with theirs_in, theirs_out, _signals_blocked():
             descriptors = [theirs_in.fileno(), theirs_out.fileno(), file.fileno()]
-            command = [sys.executable, "-P", "-m", "ramnp.runs.workers"]
+            command = [sys.executable, "-P", "-c", _PROGRAM]
             variables = {"PYTHONPATH": process.search_path(), process.WORKER: "1"}
             self._process = subprocess.Popen(
                 [*command, *map(str, descriptors)],
@@ -246,7 +247,3 @@ def _choose_as(origins, script, config):
                 "module that defines it, by ramnp.learning.choices.register, or use "
                 "--threads 1"
             )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
