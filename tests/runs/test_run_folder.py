@@ -275,6 +275,9 @@ def test_the_result_is_that_of_the_best_agent_on_the_test_digits(
         expected, _ = evaluation.test(agent, row, digits, pool, rollouts)
     result = json.loads((finished_run / "result.json").read_text())
     assert result == expected and result["rollouts"] == 2
+    for path in (finished_run / "result.json", finished_run / "config.json"):
+        text = path.read_text()
+        assert text == json.dumps(json.loads(text), indent=2) + "\n"
     lines = (finished_run / "metrics.jsonl").read_text().splitlines()
     history = [json.loads(line) for line in lines]
     assert row["epoch"] == min(history, key=lambda row: row["valid_error"])["epoch"]
