@@ -208,8 +208,10 @@ def test_a_run_whose_data_has_moved_is_told_where(copy, digits_file, tmp_path):
     config = json.loads((copy / "config.json").read_text())
     moved = {"data": str(tmp_path / "gone.npz")}
     (copy / "config.json").write_text(json.dumps(config | moved))
-    with pytest.raises(DataError, match=r"gone\.npz does not exist"):
+    with pytest.raises(DataError, match=rf"gone\.npz does not exist, but {copy} was"):
         run_folder.read_run(copy, {})
+    _, history = ramnp.fit(copy, data=digits_file, resume=True)
+    assert len(history) == 3
     read, digits = run_folder.read_run(copy, {"epochs": 4}, digits_file)
     assert (read.epochs, digits.sha256) == (4, config["data_sha256"])
     (copy / "config.json").write_text(json.dumps(config | {"data_sha256": "12"}))

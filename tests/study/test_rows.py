@@ -42,9 +42,7 @@ def with_changes(job, **changes):
 
 @pytest.mark.parametrize(("table", "row"), ROWS)
 def test_a_row_is_what_its_name_says(table, row):
-    """The paper's agent, trained as in the paper or for a million rollouts; the others
-    differ minimally.
-    """
+    """The paper's agent, trained by its recipe; the others differ minimally."""
     config = rows.row_config(table, row)
     task = TABLES[table]
     assert config.task == task
