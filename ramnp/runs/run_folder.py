@@ -157,19 +157,18 @@ def run(
                 "data_sha256": digits.sha256,
             }
             write_atomically(os.path.join(folder, CONFIG), _as_json(fields))
-        about = [
-            (
-                f"{config.task}, recipe {config.recipe}, seed {config.seed}: "
-                f"{current.vector.size:,} parameters, {num_images:,} training images, "
-                f"{config.epochs} epochs, into {folder}"
-            )
-        ]
+        summary = (
+            f"{config.task}, recipe {config.recipe}, seed {config.seed}: "
+            f"{current.vector.size:,} parameters, {num_images:,} training images, "
+            f"{config.epochs} epochs, into {folder}"
+        )
+        lines = [summary]
         if not mnist.is_mnist(digits.sha256):
             names = brief(", ".join(digits.class_names))
-            about.append(f"{len(digits.class_names)} classes: {names}")
+            lines.append(f"{len(digits.class_names)} classes: {names}")
         covered = hint(config, scenes.compose_shape(digits.test, config))
-        about += [f"note: {note}" for note in (*digits.notes, covered) if note]
-        print(*about, sep="\n", flush=True)
+        lines += [f"note: {note}" for note in (*digits.notes, covered) if note]
+        print(*lines, sep="\n", flush=True)
         try:
             resumable.train(
                 config, digits, folder, current, threads, save_every, on_row
