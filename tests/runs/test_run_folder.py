@@ -131,23 +131,20 @@ def test_a_damaged_configuration_is_one_line(copy, text):
     assert str(error.value) == message
 
 
-def test_messages_of_a_run_that_cannot_be_resumed_or_begun(
-    copy, digits_file, tmp_path, monkeypatch
-):
+def test_messages_of_a_run_that_cannot_be_resumed_or_begun(copy, digits_file, tmp_path):
     """Each names the folder or the setting, and says what to do."""
     empty, file = tmp_path / "empty", tmp_path / "file"
     file.touch()
     config, prepared = copy / "config.json", run_folder.prepare_run({}, digits_file)
     no_run = "leave out --resume, or choose another --run"
     longer = "give more to train it longer, or leave the option out"
+    same = "resume with the same settings, or start a new run"
+    resume_it = "resume its run with --resume, or choose another folder with --run"
     for call, message in (
         (lambda: resume(empty), f"there is no run in {empty}: {no_run}"),
         (
             lambda: resume(copy, "--seed=1"),
-            (
-                f"{config} was trained with --seed 0, not 1: resume with the same settings, "
-                "or start a new run"
-            ),
+            f"{config} was trained with --seed 0, not 1: {same}",
         ),
         (
             lambda: resume(copy, "--epochs=2"),
@@ -155,10 +152,7 @@ def test_messages_of_a_run_that_cannot_be_resumed_or_begun(
         ),
         (
             lambda: run_folder.refuse_if_in_use(copy),
-            (
-                f"{copy} exists: resume its run with --resume, or choose another folder with "
-                "--run"
-            ),
+            f"{copy} exists: {resume_it}",
         ),
         (
             lambda: run_folder.refuse_if_in_use(file),
