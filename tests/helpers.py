@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import io
 import math
 import sys
 from concurrent.futures import Executor, Future
@@ -100,6 +101,15 @@ TINY_RUN = [
     "--locator-hidden-size=8",
     "--rollouts=2",
 ]
+
+
+class Watched(io.StringIO):
+    """A stream that knows what of it has been flushed."""
+
+    flushed = ""
+
+    def flush(self):
+        self.flushed = self.getvalue()
 
 
 class Inline(Executor):

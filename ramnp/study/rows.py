@@ -15,10 +15,10 @@ from ramnp.support.files import make_folder, write_atomically
 
 # The paper does not say how long it trained its comparison networks.
 _COMPARISON = {"recipe": "quick", "epochs": 60}
-# The paper's agents that are trained as long as its recipe says, 25 million rollouts. The
-# others see ten million, and one of them, so far, a million.
+# Epochs of the paper's agents, of 100,000 rollouts each: the recipe's own for four of them,
+# 100 for all that are not named.
 FULL_LENGTH = ("1a", "ram-6"), ("1b", "ram-8"), ("2a", "ram-8"), ("2b", "ram-8")
-SHORT = {("1a", "ram-7"): 10}  # epochs
+_EPOCHS = dict.fromkeys(FULL_LENGTH, 250) | {("1a", "ram-7"): 10}
 # What a network that sees the whole image can do with no more parameters than `best`.
 _DEEP = {
     "recipe": "best",
@@ -82,15 +82,18 @@ def row_names(table):
 
 def row_config(table, row, **changes):
     """Return the configuration of a row, with `changes` to its fields."""
-    pair, (kind, _, rest) = (table, row), row.partition("-")
+    kind, _, rest = row.partition("-")
     size = int(rest) if rest.isdecimal() else None
     randomly = {"policy": "random", "first_glimpse": "random"}
     settings = {
         "fc": _COMPARISON | {"model": "fc", "fc_size": size},
         "conv": _COMPARISON | {"model": "conv"},
         "conv-best": _DEEP | {"num_filter_layers": 3 if table == "1a" else 4},
-        "ram": {"recipe": "paper", "num_glimpses": size}
-        | ({} if pair in FULL_LENGTH else {"epochs": SHORT.get(pair, 100)}),
+        "ram": {
+            "recipe": "paper",
+            "num_glimpses": size,
+            "epochs": _EPOCHS.get((table, row), 100),
+        },
         # The agent of the row "best", with random locations.
         "random": {"recipe": "best", "num_glimpses": size} | randomly,
         "quick": {"recipe": "quick"},

@@ -18,7 +18,7 @@ from ramnp.learning.trainer import Trainer
 from ramnp.runs import agent_file, resumable, saved_state
 from ramnp.support import checkpoint, process, signals
 from ramnp.support.errors import DivergenceError, WorkerError
-from tests.helpers import sealed, tiny_config, wrong_of
+from tests.helpers import Watched, sealed, tiny_config, wrong_of
 
 CLOCKS = {"seconds", "images_per_second"}
 
@@ -291,17 +291,12 @@ def test_without_a_terminal_each_epoch_is_a_line(
     supervised, digits, tmp_path, monkeypatch, capsys
 ):
     """Unless the run is a study's, which has its own."""
-    written = []
-
-    class Flushed(io.StringIO):
-        def flush(self):
-            written.append(self.getvalue())
-
-    monkeypatch.setattr("sys.stderr", Flushed())
+    stderr = Watched()
+    monkeypatch.setattr("sys.stderr", stderr)
     if supervised:
         monkeypatch.setenv(process.SUPERVISED, "1")
     train(tiny_config(), digits, tmp_path)
-    lines = "".join(written[-1:]).splitlines()
+    lines = stderr.flushed.splitlines()
     assert len(lines) == (0 if supervised else 3) and capsys.readouterr().out == ""
     for n, line in enumerate(lines, 1):
         assert re.fullmatch(f"epoch {n}/3: {ERRORS}", line)

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import io
 import json
 import shlex
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from ramnp.learning.state import initial
 from ramnp.runs import agent_file, run_folder, saved_state
 from ramnp.support import checkpoint, signals
 from ramnp.support.errors import CheckpointError, DataError, UserError
-from tests.helpers import TINY_RUN, sealed, small_split, write_digits
+from tests.helpers import TINY_RUN, Watched, sealed, small_split, write_digits
 from tests.processes import copy_run, metrics, outcome
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -282,18 +281,6 @@ def test_the_result_is_that_of_the_best_agent_on_the_test_digits(
     assert result["images_per_second"] == pytest.approx(speed)
 
 
-class Watched(io.StringIO):
-    """A stream that knows what of it has been flushed."""
-
-    flushed = ""
-
-    def flush(self):
-        self.flushed = self.getvalue()
-
-    def assert_flushed(self):
-        assert self.flushed == self.getvalue()
-
-
 def watch_stdout(monkeypatch):
     """Watch what a run prints, and that it is to be seen before each long wait."""
     stream = Watched()
@@ -301,11 +288,11 @@ def watch_stdout(monkeypatch):
     train_as_before = run_folder.resumable.train
 
     def train_then(*given):
-        stream.assert_flushed()
+        assert stream.flushed == stream.getvalue()
         return train_as_before(*given)
 
     def draw_then(folder, *given):
-        stream.assert_flushed()
+        assert stream.flushed == stream.getvalue()
         return [f"{folder}/a.png", "b.png"]
 
     monkeypatch.setattr(run_folder.resumable, "train", train_then)

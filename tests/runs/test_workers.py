@@ -103,10 +103,18 @@ def test_a_worker_is_woken_by_pipes(team):
         assert stat.S_ISFIFO(os.fstat(end.fileno()).st_mode)
 
 
-def test_a_worker_neither_reads_nor_prints(team):
+def test_a_worker_neither_reads_nor_prints(current):
     """What is typed and printed at the terminal is the training process's."""
-    for descriptor in (0, 1):
-        assert os.readlink(f"/proc/{team.pids[0]}/fd/{descriptor}") == "/dev/null"
+    before, (reading, writing) = os.dup(0), os.pipe()
+    os.dup2(reading, 0)  # pytest's own standard input is /dev/null already
+    try:
+        with workers.Workers(2, CONFIG, SPLIT, current.vector) as team:
+            files = [os.readlink(f"/proc/{team.pids[0]}/fd/{n}") for n in (0, 1)]
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, reading, writing):
+            os.close(descriptor)
+    assert files == ["/dev/null"] * 2
 
 
 def test_closed_nothing_is_left(current):
