@@ -63,6 +63,7 @@ def muon_step(
     momentum: float,
     step: int,
     shapes: dict,
+    each: Callable = map,
 ) -> None:
     """Muon (Jordan, 2024) for large matrices, Adam for everything else.
 
@@ -70,9 +71,11 @@ def muon_step(
     UΣVᵀ = β1 m + (1 - β1) g;  W <- W - rate · 0.2 √(longer side) · UVᵀ
 
     All directions of the gradient, weak ones included, change the weights equally; in
-    plain gradient descent a few strong directions dominate.
+    plain gradient descent a few strong directions dominate. each(function, matrices) is
+    map, or that of a thread pool, which takes several matrices at a time.
     """
     flat = vector, gradient, state["first_moment"], state["second_moment"]
+    large, aheads = [], []
     for w, g, m, v in zip(*(_arrays(x, shapes) for x in flat)):
         if w.ndim < 2 or min(w.shape) < MUON_SMALLEST_SIDE:
             w -= _adam_change(g, m, v, learning_rate, momentum, step)
@@ -81,7 +84,9 @@ def muon_step(
         m += (1 - momentum) * g
         ahead = momentum * m
         ahead += (1 - momentum) * g
-        change = orthogonalize(ahead)
+        large.append(w)
+        aheads.append(ahead)
+    for w, change in zip(large, each(orthogonalize, aheads)):
         change *= learning_rate * MUON_SCALE * math.sqrt(max(w.shape))
         w -= change
 
@@ -125,10 +130,11 @@ def _arrays(vector, shapes):
 
 
 class Optimizer(NamedTuple):
-    """A step, and the names of the arrays in its state."""
+    """A step, the names of the arrays in its state, and whether it takes `each`."""
 
     step: Callable
     state: tuple
+    parallel: bool = False
 
 
 _MOMENTS = ("first_moment", "second_moment")
@@ -136,7 +142,7 @@ _MOMENTS = ("first_moment", "second_moment")
 OPTIMIZERS = {
     "sgd": Optimizer(sgd_step, ("velocity",)),
     "adam": Optimizer(adam_step, _MOMENTS),
-    "muon": Optimizer(muon_step, _MOMENTS),
+    "muon": Optimizer(muon_step, _MOMENTS, parallel=True),
 }
 
 

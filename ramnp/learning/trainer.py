@@ -71,11 +71,13 @@ def train(trainer, valid, pool, hooks):
 class Trainer:
     """Takes the steps of a run; changes only the state.
 
-    shard_gradients is called with a list of Shards, as gradient.ShardGradients is.
+    shard_gradients is called with a list of Shards, as gradient.ShardGradients is;
+    `each` is map, or that of a thread pool.
     """
 
-    def __init__(self, config, split, state, shard_gradients=None):
+    def __init__(self, config, split, state, shard_gradients=None, each=map):
         self.config, self.split, self.state = config, split, state
+        self.each = each
         self.steps_per_epoch = steps_per_epoch(config, len(split.labels))
         self.shard_gradients = shard_gradients or ShardGradients.in_this_process(
             config, split, state.vector
@@ -187,7 +189,8 @@ class Trainer:
         state.step += 1
         if config.weight_decay:
             optimizers.decay_weights(self.params, rate, config.weight_decay)
-        optimizers.OPTIMIZERS[config.optimizer].step(
+        optimizer = optimizers.OPTIMIZERS[config.optimizer]
+        optimizer.step(
             state.vector,
             gradient,
             state.optimizer,
@@ -195,6 +198,7 @@ class Trainer:
             config.momentum,
             state.step,
             self.shapes,
+            **({"each": self.each} if optimizer.parallel else {}),
         )
         if state.step % 10 == 0:
             optimizers.drop_negligible(state.optimizer)

@@ -34,7 +34,7 @@ def train(config, digits, folder, state, threads=1, save_every=0, on_row=None):
             _Saving(config, digits, folder, state, save_every, stop_if_asked, on_row)
         ) as hooks,
     ):
-        trainer = training.Trainer(config, digits.train, state, workers)
+        trainer = training.Trainer(config, digits.train, state, workers, pool.map)
         try:
             training.train(trainer, digits.valid, pool, hooks)
         except signals.Interrupted:

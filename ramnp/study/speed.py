@@ -73,7 +73,8 @@ def measure(config, digits, threads, rounds, others=()):
             state = initial(config, len(digits.train.labels))
             workers = Workers(threads, config, digits.train, state.vector)
             workers = stack.enter_context(workers)
-            return training.Trainer(config, digits.train, state, workers)
+            each = pool.map if threads > 1 else map
+            return training.Trainer(config, digits.train, state, workers, each)
 
         return _measure(config, digits, threads, rounds, dict(others), pool, trainer)
 
