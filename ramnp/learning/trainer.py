@@ -190,6 +190,7 @@ class Trainer:
         if config.weight_decay:
             optimizers.decay_weights(self.params, rate, config.weight_decay)
         optimizer = optimizers.OPTIMIZERS[config.optimizer]
+        options = {"each": self.each} if optimizer.parallel else {}
         optimizer.step(
             state.vector,
             gradient,
@@ -198,7 +199,7 @@ class Trainer:
             config.momentum,
             state.step,
             self.shapes,
-            **({"each": self.each} if optimizer.parallel else {}),
+            **options,
         )
         if state.step % 10 == 0:
             optimizers.drop_negligible(state.optimizer)

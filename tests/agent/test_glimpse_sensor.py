@@ -199,11 +199,12 @@ def test_each_coarse_cell_is_the_mean_of_its_pixels(rng):
         assert np.allclose(seen[scale], means, rtol=0, atol=1e-15)
 
 
-def test_a_batch_equals_a_loop_over_its_images(rng):
+@pytest.mark.parametrize("count", [5, 2 * glimpse_sensor.IN_CACHE + 1])
+def test_a_batch_equals_a_loop_over_its_images(rng, count):
     """Each image is looked at, at its own location: one call equals single calls."""
-    images, l = rng.random((5, 9, 12)), rng.uniform(-1.5, 1.5, (5, 2))
+    images, l = rng.random((count, 9, 12)), rng.uniform(-1.5, 1.5, (count, 2))
     for retina in RETINAS:
-        loop = [glimpses(images[[n]], l[[n]], retina)[0] for n in range(5)]
+        loop = [glimpses(images[[n]], l[[n]], retina)[0] for n in range(count)]
         assert np.array_equal(glimpses(images, l, retina), np.array(loop))
 
 
@@ -302,13 +303,15 @@ def test_work_per_glimpse_does_not_grow_with_the_image_or_the_width():
 
 @pytest.mark.parametrize("retina", [(8, 1, 2), (12, 4, 2), (7, 3, 3)])
 def test_no_python_loop_over_the_batch(retina):
-    """Python executes as much for 64 images as for 2: NumPy goes over the batch."""
+    """Python executes as much for all images that share the cache as for 2 of them."""
 
     def look(count):
         glimpses(np.zeros((count, 20, 20)), np.zeros((3 * count, 2)), retina)
 
     look(2)
-    assert count_bytecodes(lambda: look(64)) == count_bytecodes(lambda: look(2))
+    most = glimpse_sensor.IN_CACHE
+    assert most >= 32
+    assert count_bytecodes(lambda: look(most)) == count_bytecodes(lambda: look(2))
 
 
 @pytest.mark.parametrize("retina", RETINAS)

@@ -388,7 +388,7 @@ def test_parameters_and_images_are_only_read(rng):
 
 
 def test_no_python_loop_over_the_batch(rng):
-    """Python executes as much for 40 images as for 2, forward and back."""
+    """Python executes as much for 32 images as for 2, forward and back."""
     config = small_config(**OPTIONS[-1])
 
     def step(count):
@@ -397,4 +397,4 @@ def test_no_python_loop_over_the_batch(rng):
         model.backward(*upstream(rng, trajectory), trajectory, config)
 
     step(2)
-    assert count_bytecodes(lambda: step(40)) == count_bytecodes(lambda: step(2))
+    assert count_bytecodes(lambda: step(32)) == count_bytecodes(lambda: step(2))

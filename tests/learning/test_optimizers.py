@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -169,6 +170,27 @@ def test_muon_steps_along_orthogonalized_momentum(rng):
     assert np.allclose(vector[:6400], W, rtol=1e-12)
     # Vectors, and matrices with a side below 64, are bit-identical to Adam's.
     assert np.array_equal(vector[6400:], by_adam[6400:])
+
+
+def test_muon_takes_the_same_steps_in_threads(rng):
+    """To the last bit; each large matrix is orthogonalised once a step, in any order."""
+    shapes = {"core": {"W": (64, 100), "b": (100,), "V": (100, 64), "U": (64, 64)}}
+    size = sum(math.prod(shape) for shape in shapes["core"].values())
+    start, gradients = rng.standard_normal(size), rng.standard_normal((3, size))
+    options = {"learning_rate": 0.1, "momentum": 0.9, "shapes": shapes}
+    alone, together = start.copy(), start.copy()
+    run("muon", gradients, alone, **options)
+    asked = []
+
+    def backwards(function, matrices):
+        asked.append([matrix.shape for matrix in matrices])
+        return list(pool.map(function, matrices[::-1]))[::-1]
+
+    with ThreadPoolExecutor(2) as pool:
+        run("muon", gradients, together, **options, each=backwards)
+    assert np.array_equal(alone, together)
+    assert asked == 3 * [[(64, 100), (100, 64), (64, 64)]]
+    assert [name for name, o in optimizers.OPTIMIZERS.items() if o.parallel] == ["muon"]
 
 
 def test_steps_of_muon_are_about_as_large_as_those_of_adam(rng):

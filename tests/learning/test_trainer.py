@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ramnp.agent import parameters
+from ramnp.learning import optimizers
 from ramnp.learning.state import initial
 from ramnp.learning.trainer import Hooks, Trainer, train
 from ramnp.support.errors import DivergenceError
@@ -79,6 +80,21 @@ def test_a_step_moves_the_streams_of_the_shards_it_used(digits):
         trainer.step()
         after = [now.streams_of(shard)["policy"] for shard in (0, 1)]
         assert [b != a for b, a in zip(before, after)] == moved
+
+
+@pytest.mark.parametrize("optimizer, calls", [("muon", 1), ("adam", 0)])
+def test_a_step_spreads_what_can_be_spread(optimizer, calls, digits):
+    """An optimiser that works matrix by matrix is given `each`, and no other is."""
+    config = tiny_config(optimizer=optimizer)
+    asked = []
+
+    def each(function, items):
+        asked.append(function)
+        return map(function, items)
+
+    trainer = Trainer(config, digits.train, initial(config, 90), each=each)
+    trainer.step()
+    assert asked == calls * [optimizers.orthogonalize]
 
 
 def test_moments_without_a_gradient_are_dropped(digits):

@@ -177,7 +177,9 @@ def test_the_state_is_saved_after_these_steps(
 def test_so_many_threads_train_and_evaluate(
     options, count, digits, tmp_path, monkeypatch
 ):
-    """The gradient is taken by that many processes, and the errors are counted so."""
+    """The gradient is taken by that many processes; the rest of a step and the errors by
+    that many threads.
+    """
     told = []
 
     def remember(kind, name):
@@ -189,9 +191,9 @@ def test_so_many_threads_train_and_evaluate(
         return Remembered
 
     class Watched(Trainer):
-        def __init__(self, config, train, state, workers):
-            told.append(("trainer", isinstance(workers, Workers)))
-            super().__init__(config, train, state, workers)
+        def __init__(self, config, train, state, workers, each):
+            told.append(("trainer", type(workers), type(each.__self__)))
+            super().__init__(config, train, state, workers, each)
 
     Workers = remember(resumable.Workers, "workers")
     executor = remember(resumable.ThreadPoolExecutor, "pool")
@@ -200,7 +202,7 @@ def test_so_many_threads_train_and_evaluate(
     monkeypatch.setattr(training, "Trainer", Watched)
     config = tiny_config(epochs=1)
     resumable.train(config, digits, str(tmp_path), initial(config, 90), **options)
-    assert told == [("pool", count), ("workers", count), ("trainer", True)]
+    assert told == [("pool", count), ("workers", count), ("trainer", Workers, executor)]
 
 
 def test_each_row_is_told_once_it_is_saved(digits, tmp_path):
