@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -66,10 +67,11 @@ def main(arguments):
             "training, 20 x 10": make_config(task, "paper", num_rollouts=10),
         }.items():
             state = initial(config, len(digits.train.labels))
-            with Workers(
-                options.threads, config, digits.train, state.vector
-            ) as workers:
-                trainer = Trainer(config, digits.train, state, workers)
+            with (
+                ThreadPoolExecutor(options.threads) as pool,
+                Workers(options.threads, config, digits.train, state.vector) as workers,
+            ):
+                trainer = Trainer(config, digits.train, state, workers, pool.map)
                 measured = compare(name, trainer, digits, options.pairs)
             report["tasks"].setdefault(task, {}).update(measured)
     if options.json:
