@@ -30,10 +30,10 @@ deterministic. *REINFORCE into core*: whether it also trains the core and the gl
 *Rollouts seen* in training are counted in millions: epochs, times images, times rollouts per image.
 *Minutes* is the mean time of a run on a machine shared with other runs.
 The rows `ram` are trained as in the paper, with the recipe `paper`: for 25 or ten million rollouts, one for a million;
-`quick` and `best` with the recipes of these names; `random` is `best` with random glimpses; `quick-plain` and
-`best-plain` are without augmentation, where the others deform (`--deformation`) or shift (`--max-shift`) training
-digits; test digits are never augmented. `conv-best` is a larger convolutional network with the recipe `best`. The
-command reproduces the first seed.
+`quick` and `best` with the recipes of these names; `quick-long` is `quick` with the epochs of three minutes on two
+cores; `random` is `best` with random glimpses; `quick-plain` and `best-plain` are without augmentation, where the others
+deform (`--deformation`) or shift (`--max-shift`) training digits; test digits are never augmented. `conv-best` is a
+larger convolutional network with the recipe `best`. The command reproduces the first seed.
 """
 _QUICK = """
 ## The recipe quick
