@@ -15,10 +15,15 @@ from ramnp.support.files import make_folder, write_atomically
 
 # The paper does not say how long it trained its comparison networks.
 _COMPARISON = {"recipe": "quick", "epochs": 60}
-# Epochs of the paper's agents, of 100,000 rollouts each: the recipe's own for four of them,
-# 100 for all that are not named.
-FULL_LENGTH = ("1a", "ram-6"), ("1b", "ram-8"), ("2a", "ram-8"), ("2b", "ram-8")
-_EPOCHS = dict.fromkeys(FULL_LENGTH, 250) | {("1a", "ram-7"): 10}
+# The paper's agents that are trained for as long as the recipe says; the others, for ten
+# million rollouts.
+FULL_LENGTH = (
+    ("1a", "ram-6"),
+    ("1a", "ram-7"),
+    ("1b", "ram-8"),
+    ("2a", "ram-8"),
+    ("2b", "ram-8"),
+)
 # What `quick` can do in three minutes on two cores.
 _THREE_MINUTES = {"1a": 36, "1b": 21, "2a": 20, "2b": 16}
 # What a network that sees the whole image can do with no more parameters than `best`.
@@ -91,11 +96,8 @@ def row_config(table, row, **changes):
         "fc": _COMPARISON | {"model": "fc", "fc_size": size},
         "conv": _COMPARISON | {"model": "conv"},
         "conv-best": _DEEP | {"num_filter_layers": 3 if table == "1a" else 4},
-        "ram": {
-            "recipe": "paper",
-            "num_glimpses": size,
-            "epochs": _EPOCHS.get((table, row), 100),
-        },
+        "ram": {"recipe": "paper", "num_glimpses": size}
+        | ({} if (table, row) in FULL_LENGTH else {"epochs": 100}),
         # The agent of the row "best", with random locations.
         "random": {"recipe": "best", "num_glimpses": size} | randomly,
         "quick": {"recipe": "quick"},

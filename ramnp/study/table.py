@@ -29,7 +29,7 @@ the seeds ± their sample standard deviation. *Ten rollouts* averages the class 
 deterministic. *REINFORCE into core*: whether it also trains the core and the glimpse network (`--policy-into-core`).
 *Rollouts seen* in training are counted in millions: epochs, times images, times rollouts per image.
 *Minutes* is the mean time of a run on a machine shared with other runs.
-The rows `ram` are trained as in the paper, with the recipe `paper`: for 25 or ten million rollouts, one for a million;
+The rows `ram` are trained as in the paper, with the recipe `paper`: for 25 or ten million rollouts;
 `quick` and `best` with the recipes of these names; `quick-long` is `quick` with the epochs of three minutes on two
 cores; `random` is `best` with random glimpses; `quick-plain` and `best-plain` are without augmentation, where the others
 deform (`--deformation`) or shift (`--max-shift`) training digits; test digits are never augmented. `conv-best` is a

@@ -22,7 +22,6 @@ from ramnp.learning.recipes import (
 )
 from ramnp.learning.state import initial
 from ramnp.learning.trainer import Hooks, Trainer, train
-from ramnp.study.rows import FULL_LENGTH
 from ramnp.support.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +70,10 @@ def test_the_papers_recipe_adds_only_what_the_paper_does_not_give(task):
     ("table", "row", "recipe"),
     [
         *((table, row, row) for table in TABLES for row in ("quick", "best")),
-        *((table, row, "paper") for table, row in FULL_LENGTH),
+        *(
+            (table, f"ram-{TASKS[task]['num_glimpses']}", "paper")
+            for table, task in TABLES.items()
+        ),
     ],
 )
 def test_a_recipe_is_that_of_its_committed_run(table, row, recipe):
