@@ -261,6 +261,23 @@ def test_the_readme_and_the_trained_agents_agree_with_the_results(table):
     assert short == f"| `{task}` | {arxiv} | {best_published} | {quick} | {mean} |"
 
 
+def test_what_three_minutes_are_worth_is_the_committed_row():
+    """docs/RESULTS.md has its errors and, in the next line, its epochs."""
+    root = Path(__file__).parents[2]
+    results = [
+        rows.read_result(root / "results" / table / "quick-long" / "seed-0")
+        for table in TABLES
+    ]
+    text = (root / "docs" / "RESULTS.md").read_text("utf-8")
+    row, epochs = text.partition("| three minutes, ")[2].splitlines()[:2]
+    errors = [f"{result.numbers['test_error']:.2f}" for result in results]
+    assert row == f"one seed: `quick-long` | {' | '.join(errors)} |"
+    numbers = " | ".join(str(result.config.epochs) for result in results)
+    assert epochs == f"| `--epochs` | {numbers} |"
+    for table, result in zip(TABLES, results):
+        assert result.config == rows.row_config(table, "quick-long")
+
+
 def _lines(path, first):
     """Return the lines of a table in Markdown with that first cell."""
     lines = path.read_text().splitlines()
