@@ -159,7 +159,7 @@ def chosen_jobs(options):
     ]
 
 
-def runs_of(todo, place):
+def runs_of(unfinished, place):
     """Return the Runs of the jobs, and what to do when one of them has ended."""
 
     def run(job):
@@ -177,7 +177,7 @@ def runs_of(todo, place):
             f"{numbers['seconds'] / 60:.1f} minutes"
         )
 
-    return [run(job) for job in todo], ended
+    return [run(job) for job in unfinished], ended
 
 
 if __name__ == "__main__":

@@ -280,8 +280,8 @@ from ramnp.support import command_line
 def main(arguments):
     place, configs, options = map(json.loads, arguments)
     place = rows.Place(*place)
-    todo = [rows.Job("1a", "best", Config(**fields)) for fields in configs]
-    left = [job for job in (rows.still_to_do(job, place) for job in todo) if job]
+    asked = [rows.Job("1a", "best", Config(**fields)) for fields in configs]
+    left = [job for job in (rows.still_to_do(job, place) for job in asked) if job]
     return jobs.do(*reproduce.runs_of(left, place), *options)
 
 command_line.run(main)
