@@ -37,7 +37,11 @@ _AGENT = {
     ],
     "glimpses": [{"num_glimpses": 3}, {"num_glimpses": 2}],
     "policy": [{}, {"policy": "random"}],
-    "first glimpse": [{}, {"first_glimpse": "center"}],
+    "first glimpse": [
+        {},
+        {"first_glimpse": "center"},
+        {"first_glimpse": "near-center"},
+    ],
     "core": [{}, {"identity_recurrence": True}],
     "locator": [
         {},

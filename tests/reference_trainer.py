@@ -253,7 +253,8 @@ def roll_out(params, images, rng, config, std, num_rollouts):
     T = config.num_glimpses if config.model == "ram" else 0
     draws = []
     for t in range(T):
-        uniform = t == 0 or config.policy == "random"
+        near = t == 0 and config.first_glimpse == "near-center"
+        uniform = not near and (t == 0 or config.policy == "random")
         if rng is None or (t == 0 and config.first_glimpse == "center"):
             draws.append(np.zeros((N, 2)))
         elif uniform:

@@ -74,9 +74,9 @@ def rollout(
     """Return the Trajectory of T glimpses at locations drawn from the policy.
 
     images (B, height, width) or (B, height, width, 3). The first location is uniform in
-    the image, or its centre, as config.first_glimpse says; the random policy draws all
-    uniformly. location_std defaults to config's. If rng is None, nothing is drawn: each
-    location is the policy's mean, and the first is the centre.
+    the image, its centre, or drawn around that, as config.first_glimpse says; the
+    random policy draws all others uniformly. location_std defaults to config's. If rng
+    is None, nothing is drawn: each location is the policy's mean, the first the centre.
     """
     std = config.location_std if location_std is None else location_std
     shape = (num_rollouts * len(images), 2)
@@ -84,8 +84,11 @@ def rollout(
     def locate(t, mu):
         if t > 0 and config.policy == "learned":
             return mu if rng is None else location_network.sample(mu, std, rng)
+        centre = np.zeros(shape, images.dtype)
         if rng is None or (t == 0 and config.first_glimpse == "center"):
-            return np.zeros(shape, images.dtype)
+            return centre
+        if t == 0 and config.first_glimpse == "near-center":
+            return location_network.sample(centre, std, rng)
         return 2 * rng.random(shape, images.dtype) - 1
 
     return _unroll(params, images, config, locate)

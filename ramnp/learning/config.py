@@ -112,8 +112,9 @@ class Config:
     )
     first_glimpse: str = _setting(
         "random",
-        "location of the first glimpse, which is not learned",
-        choices=("random", "center"),
+        "location of the first glimpse, which is not learned: uniformly random, the "
+        "centre, or near it, drawn like the others around a mean that is the centre",
+        choices=("random", "center", "near-center"),
     )
     hg_size: int = _units(128, "units that encode what was seen, h_g")
     hl_size: int = _units(128, "units that encode where it was seen, h_l")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ramnp.agent import (
     location_network,
@@ -89,7 +90,7 @@ def test_shapes(rng, T, options):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("first_glimpse", ["random", "center"])
+@pytest.mark.parametrize("first_glimpse", ["random", "center", "near-center"])
 @pytest.mark.parametrize("rollouts", [1, 3])
 def test_rollout_then_replay_gives_the_same_bits(rng, first_glimpse, dtype, rollouts):
     """Replay at the locations of a rollout repeats it, with all options."""
@@ -263,7 +264,7 @@ def test_parameter_count_is_the_formula(rng, T, options):
 
 def test_deterministic_rollout_repeats_and_draws_nothing(rng):
     """Without a generator each location is the mean, the first one the centre."""
-    for first_glimpse in ("random", "center"):
+    for first_glimpse in ("random", "center", "near-center"):
         config = small_config(first_glimpse=first_glimpse, num_rollouts=2)
         params, images = agent(rng, config)
         first, again = (
@@ -299,6 +300,17 @@ def test_first_glimpse_is_anywhere_or_at_the_centre(rng):
     assert abs(np.corrcoef(l.T)[0, 1]) < 0.05
     config = small_config(num_glimpses=1, first_glimpse="center")
     assert not model.rollout(params, images, rng, config).locations.any()
+
+
+@pytest.mark.parametrize("policy", ["learned", "random"])
+def test_first_glimpse_near_the_centre_has_the_noise_of_the_policy(rng, policy):
+    """It is Gaussian around (0, 0), with the σ of the rollout, not the settings'."""
+    config = small_config(num_glimpses=2, first_glimpse="near-center", policy=policy)
+    params, images = agent(rng, config)
+    std = 2 * config.location_std
+    l = model.rollout(params, images, rng, config, std, num_rollouts=2000).locations[0]
+    assert stats.kstest((l / std).ravel(), "norm").pvalue > 1e-3
+    assert abs(np.corrcoef(l.T)[0, 1]) < 0.05
 
 
 @pytest.mark.parametrize("first_glimpse", ["random", "center"])

@@ -52,12 +52,22 @@ ODD = {
     ),
     "colour, clutter, two scales": (
         (11, 14),
-        {"channels": 3, "background": 0.3, "num_clutter": 2, "clutter_size": 4},
+        {
+            "channels": 3,
+            "background": 0.3,
+            "num_clutter": 2,
+            "clutter_size": 4,
+            "first_glimpse": "near-center",
+        },
     ),
     "random policy": ((12, 12), {"policy": "random", "num_scales": 1}),
     "random policy from the centre": (
         (12, 13),
         {"policy": "random", "first_glimpse": "center"},
+    ),
+    "random policy from near the centre": (
+        (13, 12),
+        {"policy": "random", "first_glimpse": "near-center"},
     ),
     "one glimpse, wider than the image": (
         (9, 31),
@@ -82,8 +92,9 @@ class SharedDraws:
     """Stands in for a generator: hands out (T, N, 2) numbers, one t after the other."""
 
     def __init__(self, uniform, normal, config):
-        first = int(config.first_glimpse == "center")
-        self.uniform, self.normal = iter(uniform[first:]), iter(normal[1:])
+        place = config.first_glimpse
+        self.uniform = iter(uniform[int(place != "random") :])
+        self.normal = iter(normal[int(place != "near-center") :])
 
     def random(self, shape, dtype):
         """Return uniform numbers."""

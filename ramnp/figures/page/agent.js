@@ -162,6 +162,7 @@ function rollout(agent, image, options = {}) {
 function locate(t, mu_t, policy, std, draw, firstGlimpse) {
   if (t > 0 && policy === "learned") return draw ? sample(mu_t, std, draw.normal) : mu_t;
   if (!draw || (t === 0 && firstGlimpse === "center")) return [0, 0];
+  if (t === 0 && firstGlimpse === "near-center") return sample([0, 0], std, draw.normal);
   return draw.uniform.map((u) => 2 * u - 1);
 }
 
