@@ -56,7 +56,15 @@ def test_a_row_is_what_its_name_says(table, row):
         return
     if row in ("quick-plain", "best-plain"):
         recipe = row.removesuffix("-plain")
-        assert config == make_config(task, recipe, deformation=0.0, max_shift=0)
+        plain = {"deformation": 0.0, "max_shift": 0}
+        if row == "best-plain" and table in ("1a", "1b"):
+            plain |= {"learning_rate": 0.012, "final_rate": 0.001}
+            plain |= {"average_decay": 0.995, "plain_share": 0.0, "epochs": 60}
+            plain |= {
+                "1a": {"first_glimpse": "near-center"},
+                "1b": {"weight_decay": 0.3, "evaluation_location_std": 0.01},
+            }[table]
+        assert config == make_config(task, recipe, **plain)
         return
     if row == "conv-best":
         found = {
